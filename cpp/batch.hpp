@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: MIT
+// The C ABI of a kernel. Every level of every game and policy is called through these structs, level
+// python included: it sees the same arrays through memoryviews.
+//
+// Arrays are structs of arrays: field f of lane i lies at base[f * stride + i], every field starts on a
+// 64-byte boundary. n is a multiple of kLanes, so that no kernel has a remainder loop; lanes at and
+// beyond `valid` are padding: ordinary lanes that nobody looks at (level python skips them). What a lane
+// computes depends on that lane alone.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+namespace compute_layers {
+
+constexpr int64_t kLanes = 8;     // n of a batch is a multiple of this
+constexpr int64_t kRow = 4;       // doubles in a broadcast row: one 32-byte vector
+constexpr int64_t kNoLimit = INT64_MAX;
+
+// The random stream of lane i (PCG64 as NumPy has it) is column i of a uint64 array with these fields.
+// `half` keeps the unused upper 32 bits of a 64-bit output: bit 32 is NumPy's has_uint32, the low word
+// its uinteger (stale once used, and kept because NumPy keeps it).
+enum StreamField : int64_t { kStateHigh, kStateLow, kIncHigh, kIncLow, kHalf, kStreamFields };
+
+// n copies of one game. What the kernel `step` reads and writes for lane i:
+//   elapsed[i] < 0   the lane's episode ended at the step before, and `state` holds its next initial
+//                    state: observe it, reward 0, flags 0, elapsed 0; the action is not looked at.
+//   otherwise        one step of the game; elapsed + 1, or -1 where terminated or truncated
+//                    (elapsed + 1 >= limit) is set.
+struct Batch {
+    int64_t n;              // lanes, padding included
+    int64_t valid;          // lanes that are not padding
+    int64_t stride;         // lanes from one field of `state` or `stream` to the next
+    double* state;          // 8-byte fields in the order of the game's State (int64 where it says so)
+    int64_t* elapsed;       // steps since the reset; -1 after the step that ended the episode
+    const void* action;     // int64[n] or float32[n][action size]
+    void* observation;      // float32[n][observation size] or int64[n][observation size], row-major
+    double* reward;         // [n]
+    uint8_t* terminated;    // [n], 0 or 1
+    uint8_t* truncated;     // [n], 0 or 1
+    uint64_t* stream;       // [kStreamFields][stride]
+    const double* params;   // in the order of the game's Params
+    const double* rows;     // the same, each repeated kRow times, 32-byte aligned
+    int64_t limit;          // of `elapsed`; kNoLimit if there is none
+};
+
+// n observations that a policy turns into actions.
+struct PolicyBatch {
+    int64_t n;                    // rows, padding included
+    int64_t valid;                // rows that are not padding
+    int64_t inputs;               // numbers in an observation
+    int64_t outputs;              // numbers in an action (Box) or number of actions (Discrete)
+    const void* observation;      // as in Batch
+    void* action;                 // as in Batch
+    const void* const* tensors;   // the family's tensors in the order of its Tensors, 64-byte aligned
+    const float* low;             // [outputs], bounds of a Box action
+    const float* high;            // [outputs]
+    uint64_t* stream;             // [kStreamFields][stride], where the family draws
+    int64_t stride;
+    float* scratch;               // [inputs rounded up to 4][kLanes], 64-byte aligned
+};
+
+using Step = void(const Batch*);
+// Draws a new initial state for the listed lanes; writes `state`, advances `stream`, nothing else.
+using Reset = void(const Batch*, const int64_t* lanes, int64_t count, const double* options);
+// Writes the observation of the present state of the listed lanes.
+using Observe = void(const Batch*, const int64_t* lanes, int64_t count);
+using Act = void(const PolicyBatch*);
+
+// How a policy's numbers become an action.
+enum class Head : int64_t { argmax, threshold, box };
+
+// Names that Python's SPEC must repeat in this order, as C++ stringises a field list: "x, x_dot, theta".
+using Names = const char*;
+
+// Chooses the kernel for these params. `in_play`: every state stems from a reset with default options,
+// none from set_state, so that a live lane is within the game's bounds.
+using SelectStep = Step*(const double* params, bool in_play);
+// Null if the family has no kernel for this head at this level.
+using SelectAct = Act*(Head head, int64_t inputs, int64_t outputs);
+
+// What one isa of level cpp exports for a game, and for a policy family.
+struct Game {
+    Names params;
+    Names state;
+    Names options;
+    SelectStep* select;
+    Reset* reset;
+    Observe* observe;
+};
+
+struct Policy {
+    Names tensors;
+    SelectAct* select;
+};
+
+}  // namespace compute_layers
+
+// A struct of doubles whose field list is also a string: RECORD(State, x, x_dot).
+#define RECORD(Record, ...)                           \
+    struct Record {                                   \
+        double __VA_ARGS__;                           \
+        static constexpr const char* kNames = #__VA_ARGS__; \
+    }
+// Position of a field of a RECORD, counted in doubles.
+#define FIELD(Record, field) (static_cast<int64_t>(offsetof(Record, field) / sizeof(double)))

@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: MIT
+// Owns the arrays of a Batch.
+#pragma once
+
+#include <cstddef>
+#include <memory>
+#include <new>
+#include <vector>
+
+#include "batch.hpp"
+
+namespace compute_layers {
+
+// Sizes that Python's SPEC gives a game.
+struct Shape {
+    int64_t params;
+    int64_t options;
+    int64_t fields;             // of the state
+    bool discrete_observation;  // int64, else float32
+    int64_t observation;        // numbers in an observation
+    int64_t actions;            // of a Discrete action space; 0 for a Box
+    int64_t action;             // numbers in an action
+
+    size_t observation_bytes() const { return static_cast<size_t>(observation) * (discrete_observation ? 8 : 4); }
+    int64_t outputs() const { return actions ? actions : action; }
+    size_t action_bytes() const { return actions ? 8 : static_cast<size_t>(action) * 4; }
+};
+
+// Where an arena's arrays lie: every one starts on a cache line and is followed, as the first is preceded,
+// by at least one line of canary bytes that no kernel may touch.
+class Arena {
+  public:
+    static constexpr size_t kLine = 64;
+
+    // Reserves `count` arrays of `bytes` each; returns the offset of the first, `pitch` bytes apart.
+    size_t reserve(size_t count, size_t bytes, size_t* pitch = nullptr);
+    void allocate();
+    template <typename T>
+    T* at(size_t offset) const {
+        return reinterpret_cast<T*>(memory_.get() + offset);
+    }
+    // Index of the first array whose canaries were overwritten, in order of reservation; -1 if none.
+    int64_t damaged() const;
+
+  private:
+    struct Free {
+        void operator()(std::byte* memory) const { ::operator delete[](memory, std::align_val_t{kLine}); }
+    };
+    struct Span {
+        size_t begin, end;
+    };
+    std::vector<Span> used_;
+    size_t size_ = kLine;
+    std::unique_ptr<std::byte[], Free> memory_;
+};
+
+class Lanes {
+  public:
+    // n >= 1 lanes, rounded up to kLanes; zeroed, but for the streams of the padding.
+    Lanes(const Shape& shape, int64_t n, int64_t limit);
+    Lanes(const Lanes&) = delete;
+    Lanes& operator=(const Lanes&) = delete;
+
+    void set_params(const double* params);
+    // Lanes first … first + count - 1 as a batch of their own; both are multiples of kLanes.
+    Batch block(int64_t first, int64_t count) const;
+    int64_t damaged() const { return arena_.damaged(); }
+
+    const Shape shape;
+    Batch batch{};
+
+  private:
+    Arena arena_;
+};
+
+// Native kernels draw for padding too, and a rejection loop would never leave a stream of zeros.
+void seed_padding(uint64_t* stream, int64_t stride, int64_t first, int64_t end);
+
+}  // namespace compute_layers

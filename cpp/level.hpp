@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: MIT
+// A game, and a policy, at one level: what drives them does not know which. Level python implements these
+// with Python callables (module.cpp).
+#pragma once
+
+#include "registry.hpp"
+
+namespace compute_layers {
+
+class GameLevel {
+  public:
+    virtual ~GameLevel() = default;
+    // Whether calls may be made without Python's global lock.
+    virtual bool native() const = 0;
+    // Called before the first step and whenever params or in_play change.
+    virtual void prepare(const double* params, bool in_play) = 0;
+    virtual void step(const Batch& batch) = 0;
+    virtual void reset(const Batch& batch, const int64_t* lanes, int64_t count, const double* options) = 0;
+    virtual void observe(const Batch& batch, const int64_t* lanes, int64_t count) = 0;
+};
+
+class NativeGame final : public GameLevel {
+  public:
+    // Level asm shares the drawing and observing routines of level cpp.
+    NativeGame(const Game& game, SelectStep* select) : game_(game), select_(select) {}
+    bool native() const override { return true; }
+    void prepare(const double* params, bool in_play) override { step_ = select_(params, in_play); }
+    void step(const Batch& batch) override { step_(&batch); }
+    void reset(const Batch& batch, const int64_t* lanes, int64_t count, const double* options) override {
+        game_.reset(&batch, lanes, count, options);
+    }
+    void observe(const Batch& batch, const int64_t* lanes, int64_t count) override {
+        game_.observe(&batch, lanes, count);
+    }
+
+  private:
+    const Game& game_;
+    SelectStep* select_;
+    Step* step_ = nullptr;
+};
+
+class PolicyLevel {
+  public:
+    virtual ~PolicyLevel() = default;
+    virtual bool native() const = 0;
+    virtual void act(const PolicyBatch& batch) = 0;
+};
+
+class NativePolicy final : public PolicyLevel {
+  public:
+    explicit NativePolicy(Act* act) : act_(act) {}
+    bool native() const override { return true; }
+    void act(const PolicyBatch& batch) override { act_(&batch); }
+
+  private:
+    Act* act_;
+};
+
+}  // namespace compute_layers

@@ -1,0 +1,850 @@
+// SPDX-License-Identifier: MIT
+// Python's view of the native core: one class for the batches of all games, one for all policies.
+#include <pybind11/numpy.h>
+#include <pybind11/pybind11.h>
+#include <pybind11/stl.h>
+
+#include <atomic>
+#include <chrono>
+#include <cstring>
+#include <optional>
+#include <sstream>
+
+#include "cpu.hpp"
+#include "numerics.hpp"
+#include "pcg64.hpp"
+#include "player.hpp"
+#include "registry.hpp"
+#include "rollout.hpp"
+#include "stepper.hpp"
+
+namespace py = pybind11;
+
+namespace compute_layers {
+
+namespace {
+
+constexpr const char* kIsaNames[kIsas] = {"baseline", "avx2", "neon"};
+
+std::string text(const py::handle& object) { return py::str(object).cast<std::string>(); }
+
+std::string type_name(const py::handle& object) { return text(py::type::of(object).attr("__name__")); }
+
+std::vector<std::string> split(const char* names, char separator) {
+    std::vector<std::string> parts;
+    std::stringstream stream(names);
+    for (std::string part; std::getline(stream, part, separator);) {
+        const size_t first = part.find_first_not_of(' ');
+        if (first != std::string::npos) parts.push_back(part.substr(first));
+    }
+    return parts;
+}
+
+int isa_index(const std::string& isa) {
+    for (int i = 0; i < kIsas; ++i) {
+        if (isa == kIsaNames[i]) return i;
+    }
+    throw py::value_error("isa is '" + isa + "'; allowed: baseline, avx2, neon");
+}
+
+template <typename Entry>
+const Entry& find(const Entry* entries, int count, const std::string& stem) {
+    for (int i = 0; i < count; ++i) {
+        if (stem == entries[i].stem) return entries[i];
+    }
+    throw py::key_error("'" + stem + "' is not in the registry");
+}
+
+// ---- level python: the same batches, seen through memoryviews ----
+
+struct BatchView {
+    Batch batch;
+    Shape shape;
+};
+
+struct PolicyView {
+    PolicyBatch batch;
+    Shape shape;
+};
+
+template <typename T>
+py::memoryview flat(T* data, int64_t count) {
+    return py::memoryview::from_buffer(data, {count}, {static_cast<py::ssize_t>(sizeof(T))});
+}
+
+py::memoryview numbers(const void* data, bool integers, int64_t count) {
+    void* const writable = const_cast<void*>(data);
+    if (integers) return flat(static_cast<int64_t*>(writable), count);
+    return flat(static_cast<float*>(writable), count);
+}
+
+class PythonGame final : public GameLevel {
+  public:
+    PythonGame(py::object rules, const Shape& shape) : rules_(std::move(rules)), shape_(shape) {}
+    ~PythonGame() override {
+        const py::gil_scoped_acquire lock;
+        rules_ = py::object();
+    }
+    bool native() const override { return false; }
+    void prepare(const double*, bool) override {}
+    void step(const Batch& batch) override {
+        const py::gil_scoped_acquire lock;
+        rules_.attr("step")(BatchView{batch, shape_});
+    }
+    void reset(const Batch& batch, const int64_t* lanes, int64_t count, const double* options) override {
+        const py::gil_scoped_acquire lock;
+        // Valid lanes only: padding is nobody's episode.
+        const std::vector<int64_t> list(lanes, lanes + count);
+        rules_.attr("reset")(BatchView{batch, shape_}, list, flat(const_cast<double*>(options), shape_.options));
+    }
+    void observe(const Batch& batch, const int64_t* lanes, int64_t count) override {
+        const py::gil_scoped_acquire lock;
+        rules_.attr("observe")(BatchView{batch, shape_}, std::vector<int64_t>(lanes, lanes + count));
+    }
+
+  private:
+    py::object rules_;
+    const Shape shape_;
+};
+
+class PythonPolicy final : public PolicyLevel {
+  public:
+    PythonPolicy(py::object rule, const Shape& shape) : rule_(std::move(rule)), shape_(shape) {}
+    ~PythonPolicy() override {
+        const py::gil_scoped_acquire lock;
+        rule_ = py::object();
+    }
+    bool native() const override { return false; }
+    void act(const PolicyBatch& batch) override {
+        const py::gil_scoped_acquire lock;
+        rule_(PolicyView{batch, shape_});
+    }
+
+  private:
+    py::object rule_;
+    const Shape shape_;
+};
+
+// rules is None for a native level.
+std::unique_ptr<GameLevel> make_game(const std::string& stem, const std::string& level,
+                                     const std::optional<std::string>& isa, const py::object& rules,
+                                     const Shape& shape) {
+    if (level == "python") return std::make_unique<PythonGame>(rules, shape);
+    const int i = isa_index(isa.value());
+    const std::string reason = missing(static_cast<Isa>(i));
+    if (!reason.empty()) throw std::runtime_error(reason);
+    const GameEntry& entry = find(kGames, kGameCount, stem);
+    if (level == "cpp" && entry.cpp[i]) return std::make_unique<NativeGame>(*entry.cpp[i], entry.cpp[i]->select);
+    if (level == "asm" && entry.assembly[i]) {
+        const Game* const shared = entry.cpp[i] ? entry.cpp[i] : entry.cpp[0];
+        return std::make_unique<NativeGame>(*shared, entry.assembly[i]);
+    }
+    throw std::runtime_error("no kernel " + level + "[" + kIsaNames[i] + "] for " + stem);
+}
+
+std::unique_ptr<PolicyLevel> make_policy(const std::string& stem, const std::string& level,
+                                         const std::optional<std::string>& isa, const py::object& rule,
+                                         Head head, const Shape& shape) {
+    if (level == "python") return std::make_unique<PythonPolicy>(rule, shape);
+    const int i = isa_index(isa.value());
+    const std::string reason = missing(static_cast<Isa>(i));
+    if (!reason.empty()) throw std::runtime_error(reason);
+    const PolicyEntry& entry = find(kPolicies, kPolicyCount, stem);
+    SelectAct* select = nullptr;
+    if (level == "cpp" && entry.cpp[i]) select = entry.cpp[i]->select;
+    if (level == "asm") select = entry.assembly[i];
+    Act* const act = select ? select(head, shape.observation, shape.outputs()) : nullptr;
+    if (!act) throw std::runtime_error("no kernel " + level + "[" + kIsaNames[i] + "] for " + stem);
+    return std::make_unique<NativePolicy>(act);
+}
+
+// One batch is one thread's at a time: a second user is told so instead of racing.
+class Use {
+  public:
+    explicit Use(std::atomic_flag& flag) : flag_(flag) {
+        if (flag_.test_and_set(std::memory_order_acquire)) {
+            throw std::runtime_error("this object is in use by another call; give each thread one of its own");
+        }
+    }
+    ~Use() { flag_.clear(std::memory_order_release); }
+    Use(const Use&) = delete;
+    Use& operator=(const Use&) = delete;
+
+  private:
+    std::atomic_flag& flag_;
+};
+
+[[noreturn]] void raise_reset_needed(const std::string& message) {
+    const py::object type = py::module_::import("gymnasium.error").attr("ResetNeeded");
+    PyErr_SetString(type.ptr(), message.c_str());
+    throw py::error_already_set();
+}
+
+template <typename T>
+py::array_t<T> copied(const T* data, std::vector<py::ssize_t> shape) {
+    return py::array_t<T>(std::move(shape), data);
+}
+
+// A view of `count` columns of a [fields][stride] array.
+template <typename T>
+py::array columns(T* data, int64_t fields, int64_t count, int64_t stride, const py::handle& owner) {
+    constexpr py::ssize_t size = sizeof(T);
+    return py::array(py::dtype::of<T>(), {fields, count}, {stride * size, size}, data, owner);
+}
+
+constexpr int64_t kGilLanes = 128;  // below, releasing the lock costs more than the step
+
+class PyBatch {
+  public:
+    PyBatch(const std::string& stem, const std::string& level, const std::optional<std::string>& isa,
+            const Shape& shape, int64_t n, int64_t limit, const std::string& autoreset,
+            std::vector<double> params, std::vector<double> options, const py::object& rules, bool copy)
+        : stepper_(make_game(stem, level, isa, rules, shape), shape, n, limit, mode(autoreset),
+                   std::move(params), std::move(options)),
+          copy_(copy) {}
+
+    // ---- Gymnasium's vector interface ----
+
+    py::tuple step(const py::object& actions) {
+        const Use use(used_);
+        require_started();
+        const Batch& b = stepper_.lanes().batch;
+        if (stepper_.waiting()) {
+            raise_reset_needed("an episode has ended and autoreset is disabled: reset its lanes first");
+        }
+        take(actions);
+        advance();
+        const py::ssize_t n = b.valid;
+        return py::make_tuple(observations(), copied(b.reward, {n}),
+                              copied(reinterpret_cast<const bool*>(b.terminated), {n}),
+                              copied(reinterpret_cast<const bool*>(b.truncated), {n}), py::dict());
+    }
+
+    // Gymnasium's single environment: (observation, reward, terminated, truncated, info), or None if the
+    // episode has ended.
+    py::object step_one(const py::object& action) {
+        const Use use(used_);
+        require_started();
+        if (stepper_.waiting()) return py::none();
+        take_one(action);
+        advance();
+        const Batch& b = stepper_.lanes().batch;
+        return py::make_tuple(observation(), b.reward[0], static_cast<bool>(b.terminated[0]),
+                              static_cast<bool>(b.truncated[0]), py::dict());
+    }
+
+    void reset(const std::vector<int64_t>& lanes, const std::vector<double>& options) {
+        const Use use(used_);
+        check_lanes(lanes);
+        if (options.size() != static_cast<size_t>(stepper_.lanes().shape.options)) {
+            throw py::value_error("wrong number of options");
+        }
+        stepper_.reset(lanes, options);
+        started_ = true;
+    }
+
+    void seed(const std::vector<int64_t>& lanes, const std::vector<uint64_t>& low,
+              const std::vector<uint64_t>& high) {
+        const Use use(used_);
+        check_lanes(lanes);
+        if (low.size() != lanes.size() || high.size() != lanes.size()) throw py::value_error("one seed per lane");
+        stepper_.withdraw(lanes);
+        const Batch& b = stepper_.lanes().batch;
+        for (size_t j = 0; j < lanes.size(); ++j) baseline::seed(b.stream, b.stride, lanes[j], low[j], high[j]);
+    }
+
+    py::object observations() {
+        const Batch& b = stepper_.lanes().batch;
+        const Shape& shape = stepper_.lanes().shape;
+        if (!copy_) {
+            if (!view_) view_ = make_view(b.observation, shape, b.valid);
+            return view_;
+        }
+        if (shape.discrete_observation) return copied(static_cast<const int64_t*>(b.observation), extent(shape, b.valid));
+        return copied(static_cast<const float*>(b.observation), extent(shape, b.valid));
+    }
+
+    py::object observation() {
+        const Batch& b = stepper_.lanes().batch;
+        const Shape& shape = stepper_.lanes().shape;
+        if (shape.discrete_observation) return py::int_(*static_cast<const int64_t*>(b.observation));
+        return copied(static_cast<const float*>(b.observation), {shape.observation});
+    }
+
+    py::array_t<int64_t> ended() const {
+        const std::vector<int64_t>& lanes = stepper_.ended();
+        return copied(lanes.data(), {static_cast<py::ssize_t>(lanes.size())});
+    }
+
+    py::object final_observations() {
+        const Shape& shape = stepper_.lanes().shape;
+        const py::ssize_t count = static_cast<py::ssize_t>(stepper_.ended().size());
+        const void* const data = stepper_.final_observations().data();
+        if (shape.discrete_observation) return copied(static_cast<const int64_t*>(data), extent(shape, count));
+        return copied(static_cast<const float*>(data), extent(shape, count));
+    }
+
+    // ---- measuring ----
+
+    // Seconds for `times` rounds of the (k, n) actions, outputs of every step written; no Python between.
+    double repeat(const py::array_t<int64_t, py::array::c_style>& actions, int64_t times) {
+        const Use use(used_);
+        require_started();
+        Lanes& lanes = stepper_.lanes();
+        if (actions.ndim() != 2 || actions.shape(1) != lanes.batch.valid) {
+            throw py::value_error("actions must have shape (k, num_envs)");
+        }
+        if (stepper_.autoreset() == Autoreset::disabled) throw py::value_error("repeat needs an autoreset mode");
+        const size_t rounds = static_cast<size_t>(actions.shape(0)), n = static_cast<size_t>(lanes.batch.n);
+        size_t pitch = 0;
+        Arena arena;
+        const size_t first = arena.reserve(rounds, n * sizeof(int64_t), &pitch);
+        arena.allocate();
+        for (size_t k = 0; k < rounds; ++k) {
+            const int64_t wrong = stepper_.take(actions.data(static_cast<py::ssize_t>(k), 0));
+            if (wrong >= 0) throw py::value_error("an action is out of range");
+            std::memcpy(arena.at<void>(first + k * pitch), lanes.batch.action, n * sizeof(int64_t));
+        }
+        const void* const own = lanes.batch.action;
+        const py::gil_scoped_release unlock;
+        const auto start = std::chrono::steady_clock::now();
+        for (int64_t t = 0; t < times; ++t) {
+            for (size_t k = 0; k < rounds; ++k) {
+                lanes.batch.action = arena.at<void>(first + k * pitch);
+                stepper_.step();
+            }
+        }
+        const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;
+        lanes.batch.action = own;
+        return seconds.count();
+    }
+
+    // ---- state ----
+
+    std::vector<double> params() const { return stepper_.params(); }
+    void set_params(const std::vector<double>& params) {
+        const Use use(used_);
+        if (params.size() != stepper_.params().size()) throw py::value_error("wrong number of params");
+        stepper_.set_params(params);
+    }
+    void restored() {
+        const Use use(used_);
+        stepper_.restored();
+        started_ = true;
+    }
+    void resume() {
+        const Use use(used_);
+        stepper_.resume(0);
+    }
+    void set_parking(bool parking) {
+        const Use use(used_);
+        stepper_.set_parking(parking);
+    }
+
+    static py::array state(const py::object& self) {
+        const Lanes& lanes = self.cast<PyBatch&>().stepper_.lanes();
+        return columns(lanes.batch.state, lanes.shape.fields, lanes.batch.valid, lanes.batch.stride, self);
+    }
+    static py::array stream(const py::object& self) {
+        const Batch& b = self.cast<PyBatch&>().stepper_.lanes().batch;
+        return columns(b.stream, kStreamFields, b.valid, b.stride, self);
+    }
+    static py::array elapsed(const py::object& self) {
+        const Batch& b = self.cast<PyBatch&>().stepper_.lanes().batch;
+        return py::array_t<int64_t>({b.valid}, {8}, b.elapsed, self);
+    }
+    static py::array parked(const py::object& self) {
+        Stepper& stepper = self.cast<PyBatch&>().stepper_;
+        const Batch& b = stepper.lanes().batch;
+        return columns(stepper.parked().data(), Stepper::kParkedFields, b.valid, b.n, self);
+    }
+    static py::array reward(const py::object& self) {
+        const Batch& b = self.cast<PyBatch&>().stepper_.lanes().batch;
+        return py::array_t<double>({b.valid}, {8}, b.reward, self);
+    }
+
+    bool started() const { return started_; }
+    int64_t damaged() const { return stepper_.lanes().damaged(); }
+
+  private:
+    static Autoreset mode(const std::string& name) {
+        if (name == "NextStep") return Autoreset::next_step;
+        if (name == "SameStep") return Autoreset::same_step;
+        if (name == "Disabled") return Autoreset::disabled;
+        throw py::value_error("autoreset is '" + name + "'; allowed: NextStep, SameStep, Disabled");
+    }
+
+    static std::vector<py::ssize_t> extent(const Shape& shape, int64_t rows) {
+        if (shape.discrete_observation && shape.observation == 1) return {rows};
+        return {rows, shape.observation};
+    }
+
+    static py::object make_view(void* data, const Shape& shape, int64_t rows) {
+        const py::capsule unowned(data, [](void*) {});
+        if (shape.discrete_observation) return py::array_t<int64_t>(extent(shape, rows), static_cast<int64_t*>(data), unowned);
+        return py::array_t<float>(extent(shape, rows), static_cast<float*>(data), unowned);
+    }
+
+    void require_started() const {
+        if (!started_) raise_reset_needed("step was called before reset");
+    }
+
+    void check_lanes(const std::vector<int64_t>& lanes) const {
+        for (const int64_t lane : lanes) {
+            if (lane < 0 || lane >= stepper_.lanes().batch.valid) throw py::index_error("no such lane");
+        }
+    }
+
+    std::string allowed() const {
+        const Shape& shape = stepper_.lanes().shape;
+        if (!shape.actions) return "finite floats of shape (num_envs, " + std::to_string(shape.action) + ")";
+        return "integers 0 to " + std::to_string(shape.actions - 1);
+    }
+
+    void take(const py::object& actions) {
+        const Lanes& lanes = stepper_.lanes();
+        const bool discrete = lanes.shape.actions > 0;
+        const py::array given = py::array::ensure(actions);
+        if (!given) {
+            PyErr_Clear();
+            throw py::type_error("actions is a " + type_name(actions) + "; allowed: " + allowed());
+        }
+        const char kind = given.dtype().kind();
+        const bool fits = discrete ? kind == 'i' || kind == 'u' || kind == 'b' : kind == 'f';
+        if (!fits) {
+            throw py::type_error("actions has dtype " + text(given.dtype()) + "; allowed: " + allowed());
+        }
+        const bool right = discrete ? given.ndim() == 1 && given.shape(0) == lanes.batch.valid
+                                    : given.ndim() == 2 && given.shape(0) == lanes.batch.valid &&
+                                          given.shape(1) == lanes.shape.action;
+        if (!right) {
+            throw py::value_error("actions has shape " + text(given.attr("shape")) + "; allowed: (" +
+                                  std::to_string(lanes.batch.valid) +
+                                  (discrete ? ",)" : ", " + std::to_string(lanes.shape.action) + ")"));
+        }
+        const int64_t wrong = discrete ? stepper_.take(py::array_t<int64_t, kExact>::ensure(given).data())
+                                       : stepper_.take(py::array_t<float, kExact>::ensure(given).data());
+        if (wrong >= 0) {
+            throw py::value_error("actions[" + std::to_string(wrong) + "] is " +
+                                  text(given[py::int_(wrong)]) + "; allowed: " + allowed());
+        }
+    }
+
+    void take_one(const py::object& action) {
+        const Shape& shape = stepper_.lanes().shape;
+        if (!shape.actions) {
+            take(py::module_::import("numpy").attr("expand_dims")(action, 0));
+            return;
+        }
+        int64_t value = 0;
+        if (PyLong_Check(action.ptr())) {
+            value = PyLong_AsLongLong(action.ptr());
+        } else {
+            const py::object index = py::reinterpret_steal<py::object>(PyNumber_Index(action.ptr()));
+            if (!index) {
+                PyErr_Clear();
+                throw py::type_error("action is " + text(py::repr(action)) + " of type " + type_name(action) +
+                                     "; allowed: " + allowed());
+            }
+            value = PyLong_AsLongLong(index.ptr());
+        }
+        if (PyErr_Occurred()) {
+            PyErr_Clear();
+            value = -1;
+        }
+        if (stepper_.take(&value) >= 0) {
+            throw py::value_error("action is " + text(action) + "; allowed: " + allowed());
+        }
+    }
+
+    void advance() {
+        if (stepper_.game().native() && stepper_.lanes().batch.n >= kGilLanes) {
+            const py::gil_scoped_release unlock;
+            stepper_.step();
+        } else {
+            stepper_.step();
+        }
+    }
+
+    static constexpr int kExact = py::array::c_style | py::array::forcecast;
+
+    Stepper stepper_;
+    const bool copy_;
+    bool started_ = false;
+    py::object view_;
+    std::atomic_flag used_;
+};
+
+class PyPlayer {
+  public:
+    PyPlayer(const std::string& stem, const std::string& level, const std::optional<std::string>& isa,
+             const std::string& head, const Shape& shape, const std::vector<py::array>& tensors,
+             std::vector<float> low, std::vector<float> high, bool draws, const py::object& rule)
+        : player_(make_policy(stem, level, isa, rule, head_of(head), shape), shape, bytes(tensors),
+                  std::move(low), std::move(high)),
+          workspace_(player_),
+          draws_(draws) {}
+
+    // The rows of later calls draw from SeedSequence(seed + row, spawn_key=(1,)).
+    void seed(uint64_t low, uint64_t high) {
+        const Use use(used_);
+        seed_low_ = low;
+        seed_high_ = high;
+        capacity_ = 0;
+        streams_.clear();
+    }
+
+    py::object call(const py::object& observation) {
+        const Use use(used_);
+        const Shape& shape = player_.shape();
+        py::array given = py::array::ensure(observation);
+        if (!given) {
+            PyErr_Clear();
+            throw py::type_error("observation is a " + type_name(observation) + "; allowed: " + allowed());
+        }
+        const bool flat = shape.discrete_observation && shape.observation == 1;
+        const py::ssize_t rank = given.ndim() + (flat ? 1 : 0);
+        if ((rank != 1 && rank != 2) || (!flat && given.shape(given.ndim() - 1) != shape.observation)) {
+            throw py::value_error("observation has shape " + text(given.attr("shape")) + "; allowed: " + allowed());
+        }
+        const void* data;
+        py::array holder;
+        const char kind = given.dtype().kind();
+        if (shape.discrete_observation) {
+            if (kind != 'i' && kind != 'u' && kind != 'b') refuse_dtype(given);
+            holder = py::array_t<int64_t, py::array::c_style | py::array::forcecast>::ensure(given);
+        } else if (py::array_t<float, py::array::c_style>::check_(given)) {
+            holder = given;
+        } else {
+            if (kind != 'f' && kind != 'i' && kind != 'u' && kind != 'b') refuse_dtype(given);
+            holder = py::array_t<float, py::array::c_style | py::array::forcecast>::ensure(given);
+        }
+        data = holder.data();
+        if (rank == 1) return act_one(data);
+        return act_rows(data, given.shape(0));
+    }
+
+    Player& player() { return player_; }
+    std::atomic_flag& used() { return used_; }
+
+  private:
+    static Head head_of(const std::string& name) {
+        if (name == "argmax") return Head::argmax;
+        if (name == "threshold") return Head::threshold;
+        if (name == "box") return Head::box;
+        throw py::value_error("head is '" + name + "'; allowed: argmax, threshold, box");
+    }
+
+    static std::vector<std::vector<std::byte>> bytes(const std::vector<py::array>& tensors) {
+        std::vector<std::vector<std::byte>> all;
+        for (const py::array& tensor : tensors) {
+            const auto* const data = static_cast<const std::byte*>(tensor.data());
+            all.emplace_back(data, data + tensor.nbytes());
+        }
+        return all;
+    }
+
+    std::string allowed() const {
+        const Shape& shape = player_.shape();
+        if (shape.discrete_observation) return "integers";
+        const std::string size = std::to_string(shape.observation);
+        return "real numbers of shape (" + size + ",) or (n, " + size + ")";
+    }
+
+    [[noreturn]] void refuse_dtype(const py::array& given) const {
+        throw py::type_error("observation has dtype " + text(given.dtype()) + "; allowed: " + allowed());
+    }
+
+    py::object act_one(const void* observation) {
+        const Shape& shape = player_.shape();
+        grow(1);
+        if (shape.actions) {
+            int64_t action;
+            player_.act(workspace_, observation, &action, 1, streams_.data(), capacity_);
+            return py::int_(action);
+        }
+        py::array_t<float> action(shape.action);
+        player_.act(workspace_, observation, action.mutable_data(), 1, streams_.data(), capacity_);
+        return action;
+    }
+
+    py::object act_rows(const void* observation, int64_t n) {
+        const Shape& shape = player_.shape();
+        grow(n);
+        py::array actions;
+        if (shape.actions) {
+            actions = py::array_t<int64_t>(n);
+        } else {
+            actions = py::array_t<float>({n, shape.action});
+        }
+        if (player_.native() && n >= kGilLanes) {
+            void* const data = actions.mutable_data();
+            const py::gil_scoped_release unlock;
+            player_.act(workspace_, observation, data, n, streams_.data(), capacity_);
+        } else {
+            player_.act(workspace_, observation, actions.mutable_data(), n, streams_.data(), capacity_);
+        }
+        return actions;
+    }
+
+    // Streams for n rows; those that exist go on.
+    void grow(int64_t n) {
+        if (!draws_ || n <= capacity_) return;
+        const int64_t capacity = (std::max(n, 2 * capacity_) + kLanes - 1) / kLanes * kLanes;
+        std::vector<uint64_t> streams(static_cast<size_t>(kStreamFields * capacity));
+        for (int64_t field = 0; field < kStreamFields; ++field) {
+            std::copy_n(streams_.begin() + field * capacity_, capacity_, streams.begin() + field * capacity);
+        }
+        for (int64_t row = capacity_; row < capacity; ++row) {
+            const uint64_t low = seed_low_ + static_cast<uint64_t>(row);
+            baseline::seed_spawned(streams.data(), capacity, row, low, seed_high_ + (low < seed_low_), 1);
+        }
+        streams_ = std::move(streams);
+        capacity_ = capacity;
+    }
+
+    Player player_;
+    Player::Workspace workspace_;
+    const bool draws_;
+    uint64_t seed_low_ = 0, seed_high_ = 0;
+    std::vector<uint64_t> streams_;
+    int64_t capacity_ = 0;
+    std::atomic_flag used_;
+};
+
+py::tuple run_rollout(const std::string& stem, const std::string& level, const std::optional<std::string>& isa,
+                      const Shape& shape, const py::object& rules, std::vector<double> params,
+                      std::vector<double> options, int64_t limit, PyPlayer& player, int64_t episodes,
+                      uint64_t seed, int64_t num_envs, int64_t threads) {
+    const Use use(player.used());
+    make_game(stem, level, isa, rules, shape);  // an unavailable level is refused before any thread starts
+    const RolloutTask task{[&] {
+                               const py::gil_scoped_acquire lock;
+                               return make_game(stem, level, isa, rules, shape);
+                           },
+                           shape, std::move(params), std::move(options), limit, episodes, seed, num_envs, threads};
+    RolloutResult result;
+    std::chrono::duration<double> seconds{};
+    bool interrupted = false;
+    {
+        const py::gil_scoped_release unlock;
+        const auto start = std::chrono::steady_clock::now();
+        result = rollout(task, player.player(), [&] {
+            const py::gil_scoped_acquire lock;
+            interrupted = interrupted || PyErr_CheckSignals() != 0;
+            return interrupted;
+        });
+        seconds = std::chrono::steady_clock::now() - start;
+    }
+    if (interrupted) throw py::error_already_set();
+    const py::ssize_t count = episodes;
+    return py::make_tuple(copied(result.returns.data(), {count}), copied(result.lengths.data(), {count}),
+                          seconds.count());
+}
+
+// ---- the registry, for Python ----
+
+template <typename Kernel>
+std::vector<std::string> isas_of(Kernel* const (&kernels)[kIsas]) {
+    std::vector<std::string> names;
+    for (int i = 0; i < kIsas; ++i) {
+        if (kernels[i]) names.emplace_back(kIsaNames[i]);
+    }
+    return names;
+}
+
+py::list games() {
+    py::list list;
+    for (int i = 0; i < kGameCount; ++i) {
+        const GameEntry& entry = kGames[i];
+        py::dict game;
+        game["stem"] = entry.stem;
+        game["ids"] = split(entry.ids, ' ');
+        game["params"] = split(entry.cpp[0]->params, ',');
+        game["state"] = split(entry.cpp[0]->state, ',');
+        game["options"] = split(entry.cpp[0]->options, ',');
+        game["cpp"] = isas_of(entry.cpp);
+        game["asm"] = isas_of(entry.assembly);
+        list.append(game);
+    }
+    return list;
+}
+
+py::list policies() {
+    py::list list;
+    for (int i = 0; i < kPolicyCount; ++i) {
+        const PolicyEntry& entry = kPolicies[i];
+        py::dict policy;
+        policy["stem"] = entry.stem;
+        policy["tensors"] = split(entry.cpp[0]->tensors, ',');
+        policy["cpp"] = isas_of(entry.cpp);
+        policy["asm"] = isas_of(entry.assembly);
+        list.append(policy);
+    }
+    return list;
+}
+
+// ---- for the tests of the shared routines ----
+
+using Doubles = py::array_t<double, py::array::c_style | py::array::forcecast>;
+using Words = py::array_t<uint64_t, py::array::c_style | py::array::forcecast>;
+
+py::tuple sin_cos_of(const Doubles& x) {
+    py::array_t<double> sines(x.size()), cosines(x.size());
+    for (py::ssize_t i = 0; i < x.size(); ++i) {
+        baseline::sin_cos(x.data()[i], sines.mutable_data()[i], cosines.mutable_data()[i]);
+    }
+    return py::make_tuple(sines, cosines);
+}
+
+py::array_t<uint64_t> seed_streams(const Words& low, const Words& high, std::optional<uint32_t> spawn_key) {
+    if (low.ndim() != 1 || high.ndim() != 1 || low.size() != high.size()) {
+        throw py::value_error("low and high must have one shape (n,)");
+    }
+    py::array_t<uint64_t> streams({static_cast<py::ssize_t>(kStreamFields), low.size()});
+    for (py::ssize_t i = 0; i < low.size(); ++i) {
+        if (spawn_key) {
+            baseline::seed_spawned(streams.mutable_data(), low.size(), i, low.data()[i], high.data()[i], *spawn_key);
+        } else {
+            baseline::seed(streams.mutable_data(), low.size(), i, low.data()[i], high.data()[i]);
+        }
+    }
+    return streams;
+}
+
+py::array_t<double> draw(py::array_t<uint64_t, py::array::c_style>& streams,
+                         const py::array_t<int64_t, py::array::c_style>& kind, const Doubles& low,
+                         const Doubles& high) {
+    const bool fits = streams.ndim() == 2 && streams.shape(0) == kStreamFields && low.size() == kind.size() &&
+                      high.size() == kind.size();
+    if (!fits) throw py::value_error("streams must have shape (5, n); kind, low, high one length");
+    const py::ssize_t n = streams.shape(1);
+    py::array_t<double> values({kind.size(), n});
+    for (py::ssize_t i = 0; i < n; ++i) {
+        baseline::Pcg64 rng(streams.mutable_data(), n, i);
+        for (py::ssize_t j = 0; j < kind.size(); ++j) {
+            const double a = low.data()[j], b = high.data()[j];
+            double& value = values.mutable_data()[j * n + i];
+            switch (kind.data()[j]) {
+                case 0: value = rng.random(); break;
+                case 1: value = rng.uniform(a, b); break;
+                default: value = static_cast<double>(rng.integers(static_cast<int64_t>(b)));
+            }
+        }
+        rng.store();
+    }
+    return values;
+}
+
+}  // namespace
+
+PYBIND11_MODULE(_core, m, py::mod_gil_not_used()) {
+    m.doc() = "The native core of compute_layers; use the package's public names instead.";
+    m.attr("__version__") = COMPUTE_LAYERS_VERSION;
+    m.attr("build") = COMPUTE_LAYERS_BUILD;
+    m.attr("compiler") = COMPUTE_LAYERS_COMPILER;
+    m.attr("flags") = COMPUTE_LAYERS_FLAGS;
+    m.attr("isas") = py::make_tuple(kIsaNames[0], kIsaNames[1], kIsaNames[2]);
+    m.def("cpu_name", &cpu_name);
+    m.def("missing", [](const std::string& isa) { return missing(static_cast<Isa>(isa_index(isa))); }, py::arg("isa"),
+          "Why this machine cannot run code for the isa; empty if it can.");
+    m.def("games", &games, "The registered games: names of their fields, and the isas of their native levels.");
+    m.def("policies", &policies, "The registered policy families, likewise.");
+
+    py::class_<Shape>(m, "Shape", "Sizes of a game's arrays.")
+        .def(py::init([](int64_t params, int64_t options, int64_t fields, bool discrete_observation,
+                         int64_t observation, int64_t actions, int64_t action) {
+                 return Shape{params, options, fields, discrete_observation, observation, actions, action};
+             }),
+             py::kw_only(), py::arg("params"), py::arg("options"), py::arg("fields"),
+             py::arg("discrete_observation"), py::arg("observation"), py::arg("actions"), py::arg("action"));
+
+    py::class_<BatchView>(m, "BatchView", "A kernel's Batch (cpp/batch.hpp) as level python sees it.")
+        .def_property_readonly("valid", [](const BatchView& v) { return v.batch.valid; })
+        .def_property_readonly("stride", [](const BatchView& v) { return v.batch.stride; })
+        .def_property_readonly("limit", [](const BatchView& v) { return v.batch.limit; })
+        .def_property_readonly("params", [](const BatchView& v) {
+            return flat(const_cast<double*>(v.batch.params), v.shape.params);
+        })
+        .def("field", [](const BatchView& v, int64_t field, bool integers) {
+            if (field < 0 || field >= v.shape.fields) throw py::index_error("no such field");
+            double* const data = v.batch.state + field * v.batch.stride;
+            return integers ? flat(reinterpret_cast<int64_t*>(data), v.batch.valid) : flat(data, v.batch.valid);
+        }, py::arg("field"), py::arg("integers"))
+        .def_property_readonly("stream", [](const BatchView& v) {
+            return flat(v.batch.stream, (kStreamFields - 1) * v.batch.stride + v.batch.valid);
+        })
+        .def_property_readonly("elapsed", [](const BatchView& v) { return flat(v.batch.elapsed, v.batch.valid); })
+        .def_property_readonly("reward", [](const BatchView& v) { return flat(v.batch.reward, v.batch.valid); })
+        .def_property_readonly("terminated", [](const BatchView& v) { return flat(v.batch.terminated, v.batch.valid); })
+        .def_property_readonly("truncated", [](const BatchView& v) { return flat(v.batch.truncated, v.batch.valid); })
+        .def_property_readonly("action", [](const BatchView& v) {
+            return numbers(v.batch.action, v.shape.actions > 0, v.batch.valid * (v.shape.actions ? 1 : v.shape.action));
+        })
+        .def_property_readonly("observation", [](const BatchView& v) {
+            return numbers(v.batch.observation, v.shape.discrete_observation, v.batch.valid * v.shape.observation);
+        });
+
+    py::class_<PolicyView>(m, "PolicyView", "A kernel's PolicyBatch (cpp/batch.hpp) as level python sees it.")
+        .def_property_readonly("valid", [](const PolicyView& v) { return v.batch.valid; })
+        .def_property_readonly("stride", [](const PolicyView& v) { return v.batch.stride; })
+        .def_property_readonly("observation", [](const PolicyView& v) {
+            return numbers(v.batch.observation, v.shape.discrete_observation, v.batch.valid * v.shape.observation);
+        })
+        .def_property_readonly("action", [](const PolicyView& v) {
+            return numbers(v.batch.action, v.shape.actions > 0, v.batch.valid * (v.shape.actions ? 1 : v.shape.action));
+        })
+        .def_property_readonly("stream", [](const PolicyView& v) {
+            return flat(v.batch.stream, (kStreamFields - 1) * v.batch.stride + v.batch.valid);
+        });
+
+    py::class_<PyBatch>(m, "Batch", "n copies of one game, stepped together at one level.")
+        .def(py::init<const std::string&, const std::string&, const std::optional<std::string>&, const Shape&,
+                      int64_t, int64_t, const std::string&, std::vector<double>, std::vector<double>,
+                      const py::object&, bool>(),
+             py::kw_only(), py::arg("stem"), py::arg("level"), py::arg("isa"), py::arg("shape"),
+             py::arg("num_envs"), py::arg("limit"), py::arg("autoreset"), py::arg("params"),
+             py::arg("options"), py::arg("rules"), py::arg("copy"))
+        .def("step", &PyBatch::step, py::arg("actions"))
+        .def("step_one", &PyBatch::step_one, py::arg("action"))
+        .def("reset", &PyBatch::reset, py::arg("lanes"), py::arg("options"))
+        .def("seed", &PyBatch::seed, py::arg("lanes"), py::arg("low"), py::arg("high"))
+        .def("observations", &PyBatch::observations)
+        .def("observation", &PyBatch::observation)
+        .def("final_observations", &PyBatch::final_observations)
+        .def("repeat", &PyBatch::repeat, py::arg("actions"), py::arg("times"))
+        .def("restored", &PyBatch::restored)
+        .def("resume", &PyBatch::resume)
+        .def("set_parking", &PyBatch::set_parking, py::arg("parking"))
+        .def("damaged", &PyBatch::damaged,
+             "Index of the first array whose surrounding canary bytes were overwritten; -1 if none.")
+        .def_property("params", &PyBatch::params, &PyBatch::set_params)
+        .def_property_readonly("ended", &PyBatch::ended)
+        .def_property_readonly("started", &PyBatch::started)
+        .def_property_readonly("state", &PyBatch::state)
+        .def_property_readonly("stream", &PyBatch::stream)
+        .def_property_readonly("elapsed", &PyBatch::elapsed)
+        .def_property_readonly("parked", &PyBatch::parked)
+        .def_property_readonly("reward", &PyBatch::reward);
+
+    py::class_<PyPlayer>(m, "Player", "A policy with its parameters, at one level.")
+        .def(py::init<const std::string&, const std::string&, const std::optional<std::string>&,
+                      const std::string&, const Shape&, const std::vector<py::array>&, std::vector<float>,
+                      std::vector<float>, bool, const py::object&>(),
+             py::kw_only(), py::arg("stem"), py::arg("level"), py::arg("isa"), py::arg("head"),
+             py::arg("shape"), py::arg("tensors"), py::arg("low"), py::arg("high"), py::arg("draws"),
+             py::arg("rule"))
+        .def("_seed", &PyPlayer::seed, py::arg("low"), py::arg("high"))
+        .def("__call__", &PyPlayer::call, py::arg("observation"));
+
+    m.def("rollout", &run_rollout, py::kw_only(), py::arg("stem"), py::arg("level"), py::arg("isa"),
+          py::arg("shape"), py::arg("rules"), py::arg("params"), py::arg("options"), py::arg("limit"),
+          py::arg("player"), py::arg("episodes"), py::arg("seed"), py::arg("num_envs"), py::arg("threads"),
+          "(returns, lengths, seconds).");
+
+    m.def("sin_cos", &sin_cos_of, py::arg("x"));
+    m.def("seed_streams", &seed_streams, py::arg("low"), py::arg("high"), py::arg("spawn_key") = py::none());
+    m.def("draw", &draw, py::arg("streams"), py::arg("kind"), py::arg("low"), py::arg("high"));
+}
+
+}  // namespace compute_layers

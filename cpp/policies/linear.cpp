@@ -1,0 +1,235 @@
+// SPDX-License-Identifier: MIT
+#include "../registry.hpp"
+
+namespace compute_layers::ISA {
+namespace {
+
+enum Tensor : int64_t { kWeights, kBias };
+
+constexpr int64_t kBlock = 4;     // features that are transposed, or rows that are summed, together
+constexpr int64_t kPartials = 8;  // sums of a row of at least kWide terms, in a layer of at most kNarrow rows
+constexpr int64_t kWide = 32;
+constexpr int64_t kNarrow = 8;
+
+// A loop over lanes or partial sums becomes one vector instruction per operation. Left alone, both compilers
+// would unroll it first; GCC then vectorises across rows instead, with a shuffle for every sum.
+#define EACH(i, size) _Pragma("GCC unroll 1") for (int64_t i = 0; i < size; ++i)
+
+struct alignas(sizeof(float) * kLanes) Vector {
+    float at[kLanes];
+};
+
+using Lanes [[gnu::vector_size(sizeof(Vector))]] = float;
+
+// kBlock features of two observations that are four lanes apart, side by side.
+inline void load(const float* observation, int64_t inputs, Lanes& pair) {
+    const float *const first = observation, *const second = observation + 4 * inputs;
+    pair = Lanes{first[0], first[1], first[2], first[3], second[0], second[1], second[2], second[3]};
+}
+
+// kBlock features of kLanes observations.
+inline void transpose(const float* observation, int64_t inputs, Vector* x) {
+    Lanes r0, r1, r2, r3;
+    load(observation, inputs, r0);
+    load(observation + inputs, inputs, r1);
+    load(observation + 2 * inputs, inputs, r2);
+    load(observation + 3 * inputs, inputs, r3);
+    const Lanes low01 = __builtin_shufflevector(r0, r1, 0, 8, 1, 9, 4, 12, 5, 13),
+                low23 = __builtin_shufflevector(r2, r3, 0, 8, 1, 9, 4, 12, 5, 13),
+                high01 = __builtin_shufflevector(r0, r1, 2, 10, 3, 11, 6, 14, 7, 15),
+                high23 = __builtin_shufflevector(r2, r3, 2, 10, 3, 11, 6, 14, 7, 15);
+    const Lanes columns[] = {__builtin_shufflevector(low01, low23, 0, 1, 8, 9, 4, 5, 12, 13),
+                             __builtin_shufflevector(low01, low23, 2, 3, 10, 11, 6, 7, 14, 15),
+                             __builtin_shufflevector(high01, high23, 0, 1, 8, 9, 4, 5, 12, 13),
+                             __builtin_shufflevector(high01, high23, 2, 3, 10, 11, 6, 7, 14, 15)};
+    __builtin_memcpy(x, columns, sizeof columns);
+}
+
+// All features of kLanes observations.
+inline void transpose_all(const float* observation, int64_t inputs, Vector* x) {
+    int64_t k = 0;
+    for (; k + kBlock <= inputs; k += kBlock) transpose(observation + k, inputs, x + k);
+    for (; k < inputs; ++k) {
+        for (int64_t i = 0; i < kLanes; ++i) x[k].at[i] = observation[i * inputs + k];
+    }
+}
+
+// y[r] = b[r] + W[r]·x for kRows rows, fused, k ascending.
+template <int64_t kRows>
+inline void chains(int64_t inputs, const float* weights, const float* bias, const Vector* x, Vector* y) {
+    Vector sum[kRows];
+    for (int64_t r = 0; r < kRows; ++r) {
+        EACH(i, kLanes) sum[r].at[i] = bias[r];
+    }
+    for (int64_t k = 0; k < inputs; ++k) {
+        for (int64_t r = 0; r < kRows; ++r) {
+            const float weight = weights[r * inputs + k];
+            EACH(i, kLanes) {  // vectorised
+                sum[r].at[i] = __builtin_fmaf(weight, x[k].at[i], sum[r].at[i]);
+            }
+        }
+    }
+    for (int64_t r = 0; r < kRows; ++r) y[r] = sum[r];
+}
+
+// The same for one row with kPartials sums: term k goes to sum k % kPartials. Here the vectors hold the sums
+// of one observation.
+inline void partial_sums(int64_t inputs, const float* weights, float bias, const float* observation,
+                         Vector& y) {
+    Vector sum[kLanes] = {};
+    for (int64_t i = 0; i < kLanes; ++i) sum[i].at[0] = bias;
+    int64_t k = 0;
+    for (; k + kPartials <= inputs; k += kPartials) {
+        for (int64_t i = 0; i < kLanes; ++i) {
+            EACH(j, kPartials) {  // vectorised
+                sum[i].at[j] = __builtin_fmaf(weights[k + j], observation[i * inputs + k + j], sum[i].at[j]);
+            }
+        }
+    }
+    for (; k < inputs; ++k) {
+        for (int64_t i = 0; i < kLanes; ++i) {
+            float& s = sum[i].at[k % kPartials];
+            s = __builtin_fmaf(weights[k], observation[i * inputs + k], s);
+        }
+    }
+    for (int64_t i = 0; i < kLanes; ++i) {
+        const float* const p = sum[i].at;
+        y.at[i] = ((p[0] + p[4]) + (p[2] + p[6])) + ((p[1] + p[5]) + (p[3] + p[7]));
+    }
+}
+
+// How the sums of kLanes observations, given row by row, become their actions.
+template <Head>
+struct Decision;
+
+template <>
+struct Decision<Head::argmax> {
+    Vector best;
+    int32_t index[kLanes];
+
+    void take(const PolicyBatch*, int64_t, int64_t r, const Vector& y) {
+        const int32_t row = static_cast<int32_t>(r);
+        EACH(i, kLanes) {  // vectorised
+            const bool better = (row == 0) | (y.at[i] > best.at[i]);
+            best.at[i] = better ? y.at[i] : best.at[i];
+            index[i] = better ? row : index[i];
+        }
+    }
+
+    void finish(const PolicyBatch* b, int64_t lane) const {
+        int64_t* const action = static_cast<int64_t*>(b->action) + lane;
+        EACH(i, kLanes) action[i] = index[i];
+    }
+};
+
+template <>
+struct Decision<Head::threshold> {
+    void take(const PolicyBatch* b, int64_t lane, int64_t, const Vector& y) {
+        int64_t* const action = static_cast<int64_t*>(b->action) + lane;
+        EACH(i, kLanes) {  // vectorised
+            action[i] = y.at[i] > 0.0f;
+        }
+    }
+
+    void finish(const PolicyBatch*, int64_t) const {}
+};
+
+template <>
+struct Decision<Head::box> {
+    void take(const PolicyBatch* b, int64_t lane, int64_t r, const Vector& y) {
+        float* const action = static_cast<float*>(b->action) + lane * b->outputs + r;
+        const float low = b->low[r], high = b->high[r];
+        Vector v;
+        EACH(i, kLanes) {  // vectorised
+            const float raised = y.at[i] < low ? low : y.at[i];
+            v.at[i] = raised > high ? high : raised;
+        }
+        for (int64_t i = 0; i < kLanes; ++i) action[i * b->outputs] = v.at[i];
+    }
+
+    void finish(const PolicyBatch*, int64_t) const {}
+};
+
+template <Head kHead, bool kPartial>
+void act(const PolicyBatch* b) {
+    const int64_t inputs = b->inputs, rows = kHead == Head::threshold ? 1 : b->outputs;
+    const float* const weights = static_cast<const float*>(b->tensors[kWeights]);
+    const float* const bias = static_cast<const float*>(b->tensors[kBias]);
+    Vector* const x = reinterpret_cast<Vector*>(b->scratch);
+    for (int64_t lane = 0; lane < b->n; lane += kLanes) {
+        const float* const observation = static_cast<const float*>(b->observation) + lane * inputs;
+        Decision<kHead> decision;
+        Vector y[kBlock];
+        int64_t r = 0;
+        if constexpr (kPartial) {
+            for (; r < rows; ++r) {
+                partial_sums(inputs, weights + r * inputs, bias[r], observation, y[0]);
+                decision.take(b, lane, r, y[0]);
+            }
+        } else {
+            transpose_all(observation, inputs, x);
+            for (; r + kBlock <= rows; r += kBlock) {
+                chains<kBlock>(inputs, weights + r * inputs, bias + r, x, y);
+                for (int64_t j = 0; j < kBlock; ++j) decision.take(b, lane, r + j, y[j]);
+            }
+            for (; r < rows; ++r) {
+                chains<1>(inputs, weights + r * inputs, bias + r, x, y);
+                decision.take(b, lane, r, y[0]);
+            }
+        }
+        decision.finish(b, lane);
+    }
+}
+
+// Four inputs and one row (threshold) or two (argmax): neither scratch nor loops over features and rows.
+template <int64_t kRows>
+void act_four(const PolicyBatch* b) {
+    static_assert(kRows == 1 || kRows == 2);
+    const float* const weights = static_cast<const float*>(b->tensors[kWeights]);
+    const float* const bias = static_cast<const float*>(b->tensors[kBias]);
+    const float *const w = weights, *const v = weights + (kRows - 1) * 4;
+    const float w0 = w[0], w1 = w[1], w2 = w[2], w3 = w[3], bias_w = bias[0];
+    const float v0 = v[0], v1 = v[1], v2 = v[2], v3 = v[3], bias_v = bias[kRows - 1];
+    for (int64_t lane = 0; lane < b->n; lane += kLanes) {
+        Vector x[4];
+        transpose(static_cast<const float*>(b->observation) + 4 * lane, 4, x);
+        int64_t* const action = static_cast<int64_t*>(b->action) + lane;
+        EACH(i, kLanes) {  // vectorised
+            float y = __builtin_fmaf(w0, x[0].at[i], bias_w), other = 0.0f;
+            y = __builtin_fmaf(w1, x[1].at[i], y);
+            y = __builtin_fmaf(w2, x[2].at[i], y);
+            y = __builtin_fmaf(w3, x[3].at[i], y);
+            if constexpr (kRows == 2) {
+                other = y;
+                y = __builtin_fmaf(v0, x[0].at[i], bias_v);
+                y = __builtin_fmaf(v1, x[1].at[i], y);
+                y = __builtin_fmaf(v2, x[2].at[i], y);
+                y = __builtin_fmaf(v3, x[3].at[i], y);
+            }
+            action[i] = y > other;
+        }
+    }
+}
+
+template <bool kPartial>
+Act* select_sum(Head head) {
+    switch (head) {
+        case Head::argmax: return act<Head::argmax, kPartial>;
+        case Head::threshold: return act<Head::threshold, kPartial>;
+        case Head::box: return act<Head::box, kPartial>;
+    }
+    return nullptr;
+}
+
+Act* select(Head head, int64_t inputs, int64_t outputs) {
+    const int64_t rows = head == Head::threshold ? 1 : outputs;
+    if (inputs == 4 && head == Head::threshold) return act_four<1>;
+    if (inputs == 4 && head == Head::argmax && rows == 2) return act_four<2>;
+    return inputs >= kWide && rows <= kNarrow ? select_sum<true>(head) : select_sum<false>(head);
+}
+
+}  // namespace
+
+const Policy policies::linear = {"W, b", select};
+
+}  // namespace compute_layers::ISA

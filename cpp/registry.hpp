@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: MIT
+// Declares what the translation units of registry.def define, and the tables made of it.
+#pragma once
+
+#include "batch.hpp"
+
+namespace compute_layers {
+
+// Level cpp: every kernel file is compiled once per isa, into the isa's namespace.
+#define GAME(stem, kernel, ids, x86_64, aarch64) extern const Game kernel;
+#define POLICY(stem, x86_64, aarch64)
+namespace baseline::games {
+#include "registry.def"
+}
+namespace avx2::games {
+#include "registry.def"
+}
+#undef GAME
+#undef POLICY
+#define GAME(stem, kernel, ids, x86_64, aarch64)
+#define POLICY(stem, x86_64, aarch64) extern const Policy stem;
+namespace baseline::policies {
+#include "registry.def"
+}
+namespace avx2::policies {
+#include "registry.def"
+}
+#undef GAME
+#undef POLICY
+
+// Level asm: what picks the kernel for given params, or for a given head.
+#define GAME(stem, kernel, ids, x86_64, aarch64) SelectStep kernel;
+#define POLICY(stem, x86_64, aarch64)
+namespace asm_x86_64::games {
+#include "registry.def"
+}
+namespace asm_aarch64::games {
+#include "registry.def"
+}
+#undef GAME
+#undef POLICY
+#define GAME(stem, kernel, ids, x86_64, aarch64)
+#define POLICY(stem, x86_64, aarch64) SelectAct stem;
+namespace asm_x86_64::policies {
+#include "registry.def"
+}
+namespace asm_aarch64::policies {
+#include "registry.def"
+}
+#undef GAME
+#undef POLICY
+
+// The native isas, narrow to wide. `baseline` is what every CPU of the architecture has.
+enum class Isa : int { baseline, avx2, neon };
+constexpr int kIsas = 3;
+
+// Kernels of a stem; a null entry is a level that was not written or not built.
+struct GameEntry {
+    const char* stem;
+    const char* ids;
+    const Game* cpp[kIsas];
+    SelectStep* assembly[kIsas];
+};
+
+struct PolicyEntry {
+    const char* stem;
+    const Policy* cpp[kIsas];
+    SelectAct* assembly[kIsas];
+};
+
+extern const GameEntry kGames[];
+extern const int kGameCount;
+extern const PolicyEntry kPolicies[];
+extern const int kPolicyCount;
+
+}  // namespace compute_layers

@@ -1,0 +1,176 @@
+// SPDX-License-Identifier: MIT
+#include "rollout.hpp"
+
+#include <algorithm>
+#include <atomic>
+#include <chrono>
+#include <condition_variable>
+#include <exception>
+#include <mutex>
+#include <thread>
+
+#include "pcg64.hpp"
+#include "stepper.hpp"
+
+namespace compute_layers {
+
+namespace {
+
+// A block's arrays, about 130 bytes a lane, stay in the L1 cache for this many steps before the next block
+// of the same thread has its turn.
+constexpr int64_t kBlockLanes = 256;
+constexpr int64_t kBlockSteps = 64;
+
+constexpr uint32_t kPolicyKey = 1;  // a policy draws from SeedSequence(seed + k, spawn_key=(1,))
+constexpr int64_t kIdle = -1;
+
+// State that all threads share.
+struct Queue {
+    std::atomic<int64_t> next{0};
+    std::atomic<bool> stop{false};
+};
+
+class Worker {
+  public:
+    Worker(const RolloutTask& task, Player& player, int64_t lanes, Queue& queue, RolloutResult& result)
+        : task_(task),
+          player_(player),
+          queue_(queue),
+          result_(result),
+          game_(task.game()),
+          lanes_(task.shape, lanes, task.limit),
+          workspace_(player),
+          policy_streams_(static_cast<size_t>(kStreamFields * lanes_.batch.n)),
+          returns_(static_cast<size_t>(lanes_.batch.n)),
+          episode_(static_cast<size_t>(lanes_.batch.n), kIdle),
+          start_(static_cast<size_t>(lanes_.batch.n)) {
+        seed_padding(policy_streams_.data(), lanes_.batch.n, lanes_.batch.valid, lanes_.batch.n);
+        lanes_.set_params(task.params.data());
+        game_->prepare(lanes_.batch.params, true);
+    }
+
+    void run() {
+        const int64_t n = game_->native() ? lanes_.batch.n : lanes_.batch.valid;
+        for (int64_t lane = 0; lane < n; ++lane) starting_.push_back(lane);
+        begin(lanes_.batch, 0, 0);
+        for (int64_t step = 0; busy_ > 0; step += kBlockSteps) {
+            for (int64_t first = 0; first < lanes_.batch.n; first += kBlockLanes) {
+                if (queue_.stop.load(std::memory_order_relaxed)) return;
+                run_block(first, std::min(kBlockLanes, lanes_.batch.n - first), step);
+            }
+        }
+    }
+
+  private:
+    void run_block(int64_t first, int64_t count, int64_t step) {
+        const auto episodes = episode_.begin() + first;
+        if (std::all_of(episodes, episodes + count, [](int64_t episode) { return episode == kIdle; })) return;
+        const Batch b = lanes_.block(first, count);
+        const int64_t rows = game_->native() ? b.n : b.valid;
+        double* const returns = returns_.data() + first;
+        for (int64_t i = 0; i < kBlockSteps && busy_ > 0; ++i) {
+            player_.act(workspace_, b.observation, const_cast<void*>(b.action), rows,
+                        policy_streams_.data() + first, lanes_.batch.n);
+            game_->step(b);
+            for (int64_t lane = 0; lane < b.n; ++lane) returns[lane] += b.reward[lane];
+            starting_.clear();
+            find_ended(b, rows, starting_);
+            if (starting_.empty()) continue;
+            for (const int64_t lane : starting_) finish(first + lane, step + i + 1);
+            begin(b, first, step + i + 1);
+        }
+    }
+
+    void finish(int64_t lane, int64_t step) {
+        const int64_t k = episode_[static_cast<size_t>(lane)];
+        if (k == kIdle) return;
+        result_.returns[static_cast<size_t>(k)] = returns_[static_cast<size_t>(lane)];
+        result_.lengths[static_cast<size_t>(k)] = step - start_[static_cast<size_t>(lane)];
+        episode_[static_cast<size_t>(lane)] = kIdle;
+        --busy_;
+    }
+
+    // Every lane of `starting_` (counted from `first`) takes the next episode of the queue. When there is
+    // none it plays on unrecorded, from a reset of its own: idle lanes stay within the game's bounds.
+    void begin(const Batch& b, int64_t first, int64_t step) {
+        for (const int64_t lane : starting_) {
+            const size_t i = static_cast<size_t>(first + lane);
+            const bool padding = lane >= b.valid;
+            const int64_t k = padding ? task_.episodes : queue_.next.fetch_add(1, std::memory_order_relaxed);
+            b.elapsed[lane] = 0;
+            if (k >= task_.episodes) continue;
+            episode_[i] = k;
+            returns_[i] = 0;
+            start_[i] = step;
+            ++busy_;
+            const uint64_t low = task_.seed + static_cast<uint64_t>(k);
+            const uint64_t high = low < task_.seed;
+            baseline::seed(b.stream, b.stride, lane, low, high);
+            baseline::seed_spawned(policy_streams_.data() + first, lanes_.batch.n, lane, low, high, kPolicyKey);
+        }
+        const int64_t count = static_cast<int64_t>(starting_.size());
+        game_->reset(b, starting_.data(), count, task_.options.data());
+        game_->observe(b, starting_.data(), count);
+    }
+
+    const RolloutTask& task_;
+    Player& player_;
+    Queue& queue_;
+    RolloutResult& result_;
+    std::unique_ptr<GameLevel> game_;
+    Lanes lanes_;
+    Player::Workspace workspace_;
+    std::vector<uint64_t> policy_streams_;
+    std::vector<double> returns_;
+    std::vector<int64_t> episode_;
+    std::vector<int64_t> start_;  // the worker's step count when the lane's episode began
+    std::vector<int64_t> starting_;
+    int64_t busy_ = 0;
+};
+
+}  // namespace
+
+RolloutResult rollout(const RolloutTask& task, Player& player, const std::function<bool()>& interrupted) {
+    RolloutResult result;
+    result.returns.resize(static_cast<size_t>(task.episodes));
+    result.lengths.resize(static_cast<size_t>(task.episodes));
+    const int64_t lanes = std::min(task.num_envs, task.episodes);
+    const int64_t threads = std::min(task.threads, lanes);
+    Queue queue;
+    std::mutex mutex;
+    std::condition_variable done;
+    std::exception_ptr failure;
+    int64_t running = threads;
+    std::vector<std::thread> pool;
+    for (int64_t t = 0; t < threads; ++t) {
+        const int64_t share = lanes / threads + (t < lanes % threads);
+        pool.emplace_back([&, share] {
+            std::exception_ptr mine;
+            try {
+                Worker(task, player, share, queue, result).run();
+            } catch (...) {
+                mine = std::current_exception();
+                queue.stop = true;
+            }
+            const std::lock_guard<std::mutex> lock(mutex);
+            if (mine && !failure) failure = mine;
+            --running;
+            done.notify_one();
+        });
+    }
+    {
+        std::unique_lock<std::mutex> lock(mutex);
+        while (running > 0) {
+            done.wait_for(lock, std::chrono::milliseconds(50), [&] { return running == 0; });
+            if (running == 0) break;
+            lock.unlock();
+            if (interrupted()) queue.stop = true;
+            lock.lock();
+        }
+    }
+    for (std::thread& thread : pool) thread.join();
+    if (failure) std::rethrow_exception(failure);
+    return result;
+}
+
+}  // namespace compute_layers

@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: MIT
+// Whole episodes of a policy in a game, without returning to Python when both are native.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <vector>
+
+#include "lanes.hpp"
+#include "level.hpp"
+#include "player.hpp"
+
+namespace compute_layers {
+
+struct RolloutTask {
+    std::function<std::unique_ptr<GameLevel>()> game;  // one for each thread
+    Shape shape;
+    std::vector<double> params;
+    std::vector<double> options;
+    int64_t limit;     // steps after which an episode is truncated
+    int64_t episodes;
+    uint64_t seed;     // of episode 0; episode k has seed + k
+    int64_t num_envs;  // lanes in all
+    int64_t threads;
+};
+
+struct RolloutResult {
+    std::vector<double> returns;   // [episodes]
+    std::vector<int64_t> lengths;  // [episodes]
+};
+
+// `interrupted` is asked from the calling thread a few times a second; true ends the work early.
+RolloutResult rollout(const RolloutTask& task, Player& player, const std::function<bool()>& interrupted);
+
+}  // namespace compute_layers

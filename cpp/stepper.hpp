@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: MIT
+// Steps a batch of environments as Gymnasium's SyncVectorEnv does, at any level.
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "lanes.hpp"
+#include "level.hpp"
+
+namespace compute_layers {
+
+enum class Autoreset { next_step, same_step, disabled };
+
+class Stepper {
+  public:
+    // options: defaults of reset, used by autoresets.
+    Stepper(std::unique_ptr<GameLevel> game, const Shape& shape, int64_t n, int64_t limit, Autoreset autoreset,
+            std::vector<double> params, std::vector<double> options);
+
+    void set_params(const std::vector<double>& params);
+    // Takes actions of the valid lanes: -1 if they are in range (Discrete) or finite (Box), else the first
+    // lane whose action is not, and then nothing changes. A lane about to start an episode may bring any.
+    int64_t take(const void* actions);
+    // One step with the actions taken. In DISABLED mode no lane may have ended.
+    void step();
+    // Lanes whose episode ended in the last step.
+    const std::vector<int64_t>& ended() const { return ended_; }
+    // Whether a lane waits for an explicit reset (DISABLED only).
+    bool waiting() const { return waiting_; }
+    // SAME_STEP: the observations that ended the episodes of `ended`, in its order.
+    const std::vector<unsigned char>& final_observations() const { return final_; }
+
+    // Starts new episodes. Draws taken in advance for those lanes are given back first.
+    void reset(const std::vector<int64_t>& lanes, const std::vector<double>& options);
+    // Gives back the draws that NEXT_STEP made in advance.
+    void withdraw(const std::vector<int64_t>& lanes);
+    // Whether NEXT_STEP draws an initial state right after the step that ended an episode (parks it in the
+    // state arrays), or only when the next step needs it, as somebody who watches the streams expects.
+    void set_parking(bool parking);
+    // The state arrays were written from outside: lanes may be out of bounds; observations follow the state.
+    void restored();
+    // Lets a lane that ended go on (what Gymnasium's single environments do).
+    void resume(int64_t lane);
+
+    GameLevel& game() { return *game_; }
+    Lanes& lanes() { return lanes_; }
+    const Lanes& lanes() const { return lanes_; }
+    Autoreset autoreset() const { return autoreset_; }
+    const std::vector<double>& params() const { return params_; }
+
+    // [3][n]: the streams' high, low and half before the draws for parked lanes, and [n] whether there are any.
+    enum ParkedField : int64_t { kParkedHigh, kParkedLow, kParkedHalf, kParked, kParkedFields };
+    std::vector<uint64_t>& parked() { return parked_; }
+
+  private:
+    void settle();
+    void park();
+    void set_in_play(bool in_play);
+
+    std::unique_ptr<GameLevel> game_;
+    Lanes lanes_;
+    const Autoreset autoreset_;
+    std::vector<double> params_;
+    const std::vector<double> options_;
+    std::vector<uint64_t> parked_;
+    std::vector<int64_t> ended_;
+    std::vector<int64_t> padding_;
+    std::vector<unsigned char> final_;
+    bool in_play_ = false;
+    bool parking_ = true;
+    bool waiting_ = false;
+};
+
+// Lanes below n whose episode has just ended are appended to `lanes`.
+void find_ended(const Batch& batch, int64_t n, std::vector<int64_t>& lanes);
+
+}  // namespace compute_layers

@@ -1,0 +1,227 @@
+# SPDX-License-Identifier: MIT
+"""Agents: a policy family with parameters, for one game, on one layer; kept as safetensors."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from functools import cache
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from . import _core
+from .batch import parse_seed, shape_of
+from .interpreter import PolicyInterpreter
+from .registry import Family, Game, family, game, resolve, unknown
+from .spec import Box, Discrete
+
+LAYERS = ("algorithm", "search", "symbolic", "subsymbolic", "agi")
+FORMAT_VERSION = "1"
+REQUIRED = ("family", "layer", "head", "version")
+
+
+class AgentFile:
+    """The contents of a policy file, checked against its game.
+
+    Attributes:
+        name: the file's stem.
+        game, family, layer, head: as the metadata has them.
+        tensors: the parameters by name, in the order of the family.
+        metadata: everything the file says about itself, such as ``return``, ``source`` or ``command``.
+    """
+
+    def __init__(self, path: Path, game: Game) -> None:
+        """Read and check a file.
+
+        Raises:
+            FileNotFoundError: there is none.
+            ValueError: damaged, or not a policy for this game; the message names the entry.
+        """
+        from safetensors import SafetensorError, safe_open
+
+        self.path = path
+        self.name = path.stem
+        self.game = game
+        try:
+            with safe_open(path, framework="numpy") as file:
+                self.metadata: dict[str, str] = file.metadata() or {}
+                found = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        except FileNotFoundError:
+            raise
+        except (SafetensorError, OSError, TypeError, ValueError, AttributeError) as problem:
+            raise ValueError(f"{path}: not a safetensors file: {problem}") from None
+        for name in REQUIRED:
+            if name not in self.metadata:
+                raise ValueError(f"{path}: the metadata has no {name!r}; required: {', '.join(REQUIRED)}")
+        if self.metadata["version"] != FORMAT_VERSION:
+            raise ValueError(f"{path}: version is {self.metadata['version']!r}; allowed: {FORMAT_VERSION}")
+        self.layer = self.metadata["layer"]
+        if self.layer not in LAYERS:
+            raise unknown(f"{path}: layer", self.layer, LAYERS)
+        self.family = family(self.metadata["family"])
+        self.head = self.metadata["head"]
+        self.tensors = check_tensors(str(path), game, self.family, self.head, found)
+
+
+def check_tensors(
+    what: str, game: Game, family: Family, head: str, tensors: Mapping[str, NDArray[Any]]
+) -> dict[str, NDArray[Any]]:
+    """The tensors of a policy in the family's order, contiguous, native byte order.
+
+    Raises:
+        ValueError: a wrong head, name, dtype or shape, or a number that is not finite or not an action.
+    """
+    action = game.spec.action
+    allowed = [h for h in family.spec.heads if (h == "box") == isinstance(action, Box)]
+    if isinstance(action, Discrete) and action.n != 2:
+        allowed = [h for h in allowed if h != "threshold"]
+    if head not in allowed:
+        raise unknown(f"{what}: head", head, allowed)
+    if set(tensors) != set(family.spec.tensors):
+        names = ", ".join(family.spec.tensors) or "none"
+        raise ValueError(f"{what}: the tensors are {sorted(tensors)}; family {family.stem} has {names}")
+    outputs = action.n if isinstance(action, Discrete) else len(action.low)
+    inputs = 1 if isinstance(game.spec.observation, Discrete) else len(game.spec.observation.low)
+    words = {"inputs": inputs, "outputs": outputs, "rows": 1 if head == "threshold" else outputs}
+    if isinstance(action, Discrete):
+        words["action"] = 1
+    else:
+        words["action"] = len(action.low)
+    checked = {}
+    for name, (kind, dimensions) in family.spec.tensors.items():
+        tensor = tensors[name]
+        if kind == "action":
+            kind = "int64" if isinstance(action, Discrete) else "float32"
+        shape = tuple(words[d] if isinstance(d, str) else d for d in dimensions)
+        if tensor.dtype != kind or tensor.shape != shape:
+            raise ValueError(f"{what}: {name} is {tensor.dtype} {tensor.shape}; allowed: {kind} {shape}")
+        if not np.isfinite(tensor).all():
+            raise ValueError(f"{what}: {name} has a number that is not finite")
+        if family.spec.tensors[name][0] == "action" and isinstance(action, Discrete):
+            if not ((tensor >= 0) & (tensor < action.n)).all():
+                raise ValueError(f"{what}: {name} is {tensor.tolist()}; allowed: 0 to {action.n - 1}")
+        checked[name] = np.ascontiguousarray(tensor)
+    return checked
+
+
+class Agent(_core.Player):
+    """A policy at one level: ``agent(observation)`` is its action.
+
+    One observation of shape (k,) gives a Python int (Discrete) or a float32 array (Box); n of them, shape
+    (n, k), give int64 (n,) or float32 (n, m). Other real dtypes are cast. Row i of a stochastic policy draws
+    from ``SeedSequence(seed + i, spawn_key=(1,))``.
+
+    Attributes:
+        name, layer, head, metadata: as in the file. game: the id. family: its stem.
+        level, isa: what runs.
+
+    Raises:
+        TypeError, ValueError: when called with something that is no observation of the game.
+    """
+
+    def __init__(self, file: AgentFile, level: str, isa: str | None, seed: int) -> None:
+        spec = file.game.spec
+        self.file = file
+        self.name, self.layer, self.head, self.metadata = file.name, file.layer, file.head, file.metadata
+        self.game, self.family = file.game.id, file.family.stem
+        self.level, self.isa = resolve(level, isa, file.family.isas, f"policy {self.family}")
+        shape = shape_of(spec)
+        tensors = {name: tensor.ravel().tolist() for name, tensor in file.tensors.items()}
+        inputs = 1 if isinstance(spec.observation, Discrete) else len(spec.observation.low)
+        rule = PolicyInterpreter(file.family, self.head, inputs, spec.action, tensors)
+        super().__init__(
+            stem=self.family,
+            level=self.level,
+            isa=self.isa,
+            head=self.head,
+            shape=shape,
+            tensors=list(file.tensors.values()),
+            low=list(spec.action.low) if isinstance(spec.action, Box) else [],
+            high=list(spec.action.high) if isinstance(spec.action, Box) else [],
+            draws=file.family.spec.draws,
+            rule=rule if self.level == "python" else None,
+        )
+        self.seed(seed)
+
+    def seed(self, seed: int) -> None:
+        """Restart the random streams of a stochastic policy.
+
+        Raises:
+            gymnasium.error.Error: seed is not an int ≥ 0.
+            ValueError: it has more than 128 bits.
+        """
+        value = parse_seed(seed)
+        if value >= 2**128:
+            raise ValueError(f"seed is {value}; allowed: less than 2**128")
+        self._seed(value & (2**64 - 1), value >> 64)
+
+    def __repr__(self) -> str:
+        level = self.level if self.isa is None else f"{self.level}[{self.isa}]"
+        return f"<Agent {self.game}/{self.name}: {self.family}, {self.layer}, {level}>"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Agent, (self.file, self.level, self.isa, 0)
+
+
+@cache
+def _folder(game: Game) -> Path:
+    return Path(str(files(__package__))) / "agents" / game.stem / game.id
+
+
+@cache
+def _shipped(id: str) -> dict[str, AgentFile]:
+    found = game(id)
+    agents = [AgentFile(path, found) for path in sorted(_folder(found).glob("*.safetensors"))]
+    agents.sort(key=lambda agent: (LAYERS.index(agent.layer), agent.metadata.get("order", ""), agent.name))
+    return {agent.name: agent for agent in agents}
+
+
+def agents(game: str) -> tuple[str, ...]:
+    """The names of the agents shipped for a game, ordered by layer.
+
+    Raises:
+        ValueError: there is no such game.
+    """
+    return tuple(_shipped(_game_id(game)))
+
+
+def _game_id(id: str) -> str:
+    return game(id).id
+
+
+def agent_file(game_id: str, agent: str | os.PathLike[str]) -> AgentFile:
+    """The shipped agent of this name, or the policy in this ``.safetensors`` file.
+
+    Raises:
+        ValueError: no such game or agent, or a damaged file.
+        FileNotFoundError: no such file.
+    """
+    found = game(game_id)
+    if isinstance(agent, os.PathLike) or str(agent).endswith(".safetensors"):
+        return AgentFile(Path(agent), found)
+    shipped = _shipped(found.id)
+    if agent not in shipped:
+        raise unknown(f"agent of {found.id}", agent, shipped)
+    return shipped[agent]
+
+
+def load_agent(
+    game: str, agent: str | os.PathLike[str], *, level: str = "auto", isa: str | None = None, seed: int = 0
+) -> Agent:
+    """An agent to call.
+
+    Args:
+        game: the id.
+        agent: the name of a shipped agent, or the path of a ``.safetensors`` file.
+        level, isa: as for the environments.
+        seed: of the streams of a stochastic policy.
+
+    Raises:
+        ValueError: no such game, agent, level or isa, or a damaged file.
+        LevelUnavailable: the level or isa cannot be served here.
+    """
+    return Agent(agent_file(game, agent), level, isa, seed)

@@ -1,0 +1,427 @@
+# SPDX-License-Identifier: MIT
+"""The batch behind both environments: the native arrays with Python's names, seeds and snapshots."""
+
+from __future__ import annotations
+
+import inspect
+import math
+import operator
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from gymnasium import error
+from gymnasium.vector import AutoresetMode
+from numpy.typing import NDArray
+
+from . import _core
+from .interpreter import GameInterpreter
+from .registry import Game, game, resolve, unknown
+from .spec import Discrete, Space, Spec
+
+NO_LIMIT = 2**63 - 1
+MAX_ENVS = 2**31 - 1
+
+Snapshot = dict[str, Any]
+
+
+def shape_of(spec: Spec) -> _core.Shape:
+    """The sizes of a game's arrays."""
+
+    def size(space: Space) -> int:
+        return 1 if isinstance(space, Discrete) else len(space.low)
+
+    return _core.Shape(
+        params=len(spec.params()),
+        options=len(spec.options),
+        fields=len(spec.state),
+        discrete_observation=isinstance(spec.observation, Discrete),
+        observation=size(spec.observation),
+        actions=spec.action.n if isinstance(spec.action, Discrete) else 0,
+        action=size(spec.action),
+    )
+
+
+def encode(spec: Spec, name: str, value: Any) -> float:
+    """A param as float64: numbers as they are, names as their position in ``spec.choices``.
+
+    Raises:
+        ValueError: not finite, or not one of the choices.
+        TypeError: not a number.
+    """
+    if name in spec.choices:
+        if value not in spec.choices[name]:
+            raise unknown(name, value, spec.choices[name])
+        return float(spec.choices[name].index(value))
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        raise TypeError(f"{name} is {value!r}; allowed: a finite number") from None
+    if not math.isfinite(number):
+        raise ValueError(f"{name} is {value!r}; allowed: a finite number")
+    return number
+
+
+def encode_params(game: Game, arguments: Mapping[str, Any]) -> list[float]:
+    """The params for these constructor arguments (on top of the id's own).
+
+    Raises:
+        TypeError: an argument that the game does not have.
+    """
+    try:
+        bound = inspect.signature(game.spec.params).bind(**{**game.entry.kwargs, **arguments})
+    except TypeError as problem:
+        allowed = ", ".join(inspect.signature(game.spec.params).parameters) or "none"
+        raise TypeError(f"{game.id}: {problem}; arguments of the game: {allowed}") from None
+    params = game.spec.params(*bound.args, **bound.kwargs)
+    return [encode(game.spec, name, value) for name, value in params.items()]
+
+
+def parse_seed(seed: Any) -> int:
+    """A seed as Gymnasium takes it: an int ≥ 0 of any size.
+
+    Raises:
+        gymnasium.error.Error: anything else.
+    """
+    try:
+        value = operator.index(seed)
+    except TypeError:
+        raise error.Error(f"seed is {seed!r}; allowed: an int >= 0") from None
+    if value < 0:
+        raise error.Error(f"seed is {value}; allowed: an int >= 0")
+    return value
+
+
+class Batch(_core.Batch):
+    """n copies of a game at one level.
+
+    Attributes:
+        names: the params, in the order of ``params``.
+        seeds: the seed of each lane's stream: what it was seeded with, -1 after its generator was replaced,
+            None before the first reset.
+    """
+
+    def __init__(
+        self,
+        game: Game,
+        num_envs: int,
+        level: str,
+        isa: str | None,
+        max_episode_steps: int | None,
+        autoreset_mode: AutoresetMode,
+        copy: bool,
+        arguments: Mapping[str, Any],
+    ) -> None:
+        if isinstance(num_envs, bool) or not isinstance(num_envs, (int, np.integer)):
+            raise TypeError(f"num_envs is {num_envs!r}; allowed: an int, 1 to {MAX_ENVS}")
+        if not 1 <= num_envs <= MAX_ENVS:
+            raise ValueError(f"num_envs is {num_envs}; allowed: 1 to {MAX_ENVS}")
+        self.game = game
+        self.num_envs = int(num_envs)
+        self.level, self.isa = resolve(level, isa, game.isas, game.id)
+        self.limit = parse_limit(max_episode_steps)
+        self.autoreset_mode = autoreset_mode
+        self.copy = bool(copy)
+        self.arguments = dict(arguments)
+        self.seeds: list[int | None] = [None] * self.num_envs
+        self.names = list(game.spec.params())
+        self._generators: tuple[np.random.Generator, ...] | None = None
+        super().__init__(
+            stem=game.stem,
+            level=self.level,
+            isa=self.isa,
+            shape=shape_of(game.spec),
+            num_envs=self.num_envs,
+            limit=self.limit,
+            autoreset=autoreset_mode.value,
+            params=encode_params(game, arguments),
+            options=list(game.spec.options.values()),
+            rules=GameInterpreter(game) if self.level == "python" else None,
+            copy=self.copy,
+        )
+
+    # ---- params ----
+
+    def has_param(self, name: str) -> bool:
+        return name in self.names
+
+    def get_param(self, name: str) -> float | str:
+        value = self.params[self.names.index(name)]
+        choices = self.game.spec.choices.get(name)
+        return choices[int(value)] if choices else value
+
+    def set_param(self, name: str, value: Any) -> None:
+        params = self.params
+        params[self.names.index(name)] = encode(self.game.spec, name, value)
+        self.params = params
+
+    def named_params(self) -> dict[str, float | str]:
+        return {name: self.get_param(name) for name in self.names}
+
+    # ---- seeds and streams ----
+
+    def parse_options(self, options: Mapping[str, Any] | None) -> list[float]:
+        """The options of reset as numbers; keys that the game does not know are ignored, as in Gymnasium.
+
+        Raises:
+            TypeError: not a mapping.
+            ValueError: a value that is not a finite number or that the game refuses.
+        """
+        if options is None:
+            options = {}
+        if not isinstance(options, Mapping):
+            raise TypeError(f"options is {options!r}; allowed: a dict or None")
+        values = dict(self.game.spec.options)
+        for name in values:
+            if name in options:
+                try:
+                    values[name] = float(options[name])
+                except (TypeError, ValueError):
+                    raise ValueError(f"options[{name!r}] is {options[name]!r}; allowed: a number") from None
+                if not math.isfinite(values[name]):
+                    raise ValueError(f"options[{name!r}] is {options[name]!r}; allowed: a finite number")
+        self.game.spec.check_options(values)
+        return list(values.values())
+
+    def start(self, lanes: Sequence[int], seeds: Sequence[int | None], options: list[float]) -> None:
+        """Reset these lanes, with their seed or (None) going on in their stream; a stream that was never
+        seeded starts from the operating system's entropy."""
+        seeded = [
+            (lane, seed if seed is not None else np.random.SeedSequence().entropy)
+            for lane, seed in zip(lanes, seeds, strict=True)
+            if seed is not None or self.seeds[lane] is None
+        ]
+        self._pull()
+        self._seed(seeded)
+        self.reset(list(lanes), options)
+        if self._generators is not None:
+            renewed = {lane for lane, _ in seeded}
+            self._generators = tuple(
+                self._generator(lane) if lane in renewed else generator
+                for lane, generator in enumerate(self._generators)
+            )
+            self._push()
+
+    def _seed(self, seeded: Sequence[tuple[int, Any]]) -> None:
+        small = [(lane, seed) for lane, seed in seeded if seed < 2**128]
+        mask = 2**64 - 1
+        self.seed(
+            [lane for lane, _ in small], [seed & mask for _, seed in small], [seed >> 64 for _, seed in small]
+        )
+        for lane, seed in seeded:
+            if seed >= 2**128:
+                self.seed([lane], [0], [0])  # gives back what was drawn in advance
+                self._write_stream(lane, np.random.PCG64(seed).state)
+            self.seeds[lane] = seed
+
+    def _read_stream(self, lane: int) -> dict[str, Any]:
+        high, low, inc_high, inc_low, half = (int(word) for word in self.stream[:, lane])
+        return {
+            "bit_generator": "PCG64",
+            "state": {"state": high << 64 | low, "inc": inc_high << 64 | inc_low},
+            "has_uint32": half >> 32,
+            "uinteger": half & 0xFFFFFFFF,
+        }
+
+    def _write_stream(self, lane: int, state: Mapping[str, Any]) -> None:
+        mask = 2**64 - 1
+        number, inc = state["state"]["state"], state["state"]["inc"]
+        half = state["has_uint32"] << 32 | state["uinteger"]
+        self.stream[:, lane] = [number >> 64, number & mask, inc >> 64, inc & mask, half]
+
+    def _generator(self, lane: int) -> np.random.Generator:
+        bits = np.random.PCG64(0)
+        bits.state = self._read_stream(lane)
+        return np.random.Generator(bits)
+
+    def generators(self) -> tuple[np.random.Generator, ...]:
+        """NumPy generators in step with the lanes' streams: what is drawn from them the game will not see,
+        and the other way round. From here on nothing is drawn in advance."""
+        if self._generators is None:
+            fresh: list[tuple[int, Any]] = [
+                (lane, np.random.SeedSequence().entropy)
+                for lane, seed in enumerate(self.seeds)
+                if seed is None
+            ]
+            self._seed(fresh)
+            self.set_parking(False)
+            self._generators = tuple(self._generator(lane) for lane in range(self.num_envs))
+        return self._generators
+
+    def set_generators(self, generators: Sequence[np.random.Generator]) -> None:
+        """Put the lanes' streams where these generators are, and keep them in step.
+
+        Raises:
+            TypeError: not a Generator over PCG64.
+        """
+        for generator in generators:
+            if not isinstance(generator, np.random.Generator) or not isinstance(
+                generator.bit_generator, np.random.PCG64
+            ):
+                raise TypeError(f"np_random is {generator!r}; allowed: a numpy Generator over PCG64")
+        if len(generators) != self.num_envs:
+            raise ValueError(f"np_random has {len(generators)} generators; allowed: {self.num_envs}")
+        self.set_parking(False)
+        self._generators = tuple(generators)
+        self.seeds = [-1] * self.num_envs
+        self._pull()
+
+    def _pull(self) -> None:
+        for lane, generator in enumerate(self._generators or ()):
+            self._write_stream(lane, generator.bit_generator.state)
+
+    def _push(self) -> None:
+        for lane, generator in enumerate(self._generators or ()):
+            generator.bit_generator.state = self._read_stream(lane)
+
+    @property
+    def watched(self) -> bool:
+        """Whether somebody holds the generators, so that they must be kept in step."""
+        return self._generators is not None
+
+    def watched_step(self, actions: Any) -> Any:
+        """``step`` with the generators in step before and after."""
+        self._pull()
+        result = self.step(actions)
+        self._push()
+        return result
+
+    # ---- snapshots ----
+
+    def _views(self) -> dict[str, NDArray[Any]]:
+        """The state fields by name, as writable views."""
+        types = self.game.spec.state
+        return {
+            name: column if types[name] is float else column.view(np.int64)
+            for name, column in zip(types, self.state, strict=True)
+        }
+
+    def snapshot(self, include_rng: bool = True) -> Snapshot:
+        """Everything that the next step depends on, params aside; see :meth:`Env.get_state`.
+
+        Raises:
+            gymnasium.error.ResetNeeded: there is no state yet.
+        """
+        if not self.started:
+            raise error.ResetNeeded("get_state was called before reset")
+        self._pull()
+        found: Snapshot = {
+            "game": self.game.id,
+            "state": {name: view.copy() for name, view in self._views().items()},
+            "elapsed": self.elapsed.copy(),
+        }
+        if include_rng:
+            found |= {"rng": self.stream.copy(), "rng_ahead": self.parked.copy(), "seeds": list(self.seeds)}
+        return found
+
+    def restore(self, snapshot: Snapshot) -> None:
+        """Continue where the snapshot was taken, at any level; streams only if it has them.
+
+        Raises:
+            TypeError: not a snapshot.
+            ValueError: of another game or number of environments, or damaged; nothing has changed then.
+        """
+        parts = self._checked(snapshot)
+        self._pull()
+        for name, view in self._views().items():
+            view[:] = parts["state"][name]
+        self.elapsed[:] = parts["elapsed"]
+        if "rng" in parts:
+            self.stream[:] = parts["rng"]
+            self.parked[:] = parts["rng_ahead"]
+            self.seeds = parts["seeds"]
+            if self._generators is not None:
+                self.set_parking(True)
+                self.set_parking(False)
+                self._push()
+        self.restored()
+
+    def _checked(self, snapshot: Any) -> dict[str, Any]:
+        if not isinstance(snapshot, Mapping):
+            raise TypeError(f"state is a {type(snapshot).__name__}; allowed: what get_state returned")
+        keys = {"game", "state", "elapsed"}
+        if set(snapshot) not in (keys, keys | {"rng", "rng_ahead", "seeds"}):
+            raise ValueError(f"state has the keys {sorted(map(str, snapshot))}; allowed: what get_state returned")
+        if snapshot["game"] != self.game.id:
+            raise ValueError(f"state is of game {snapshot['game']!r}; allowed: {self.game.id!r}")
+
+        def array(name: str, value: Any, dtype: Any, shape: tuple[int, ...]) -> NDArray[Any]:
+            if not isinstance(value, np.ndarray) or value.dtype != dtype or value.shape != shape:
+                had = f"{value.dtype} {value.shape}" if isinstance(value, np.ndarray) else type(value).__name__
+                raise ValueError(f"state[{name!r}] is {had}; allowed: {np.dtype(dtype)} of shape {shape}")
+            return value
+
+        n = self.num_envs
+        types = self.game.spec.state
+        if not isinstance(snapshot["state"], Mapping) or list(snapshot["state"]) != list(types):
+            raise ValueError(f"state['state'] has not the fields {', '.join(types)}")
+        parts: dict[str, Any] = {"state": {}}
+        for name, kind in types.items():
+            dtype = np.float64 if kind is float else np.int64
+            values = array(name, snapshot["state"][name], dtype, (n,))
+            if kind is float and not np.isfinite(values).all():
+                raise ValueError(f"state[{name!r}] has {values[~np.isfinite(values)][0]}; allowed: finite numbers")
+            parts["state"][name] = values
+        parts["elapsed"] = array("elapsed", snapshot["elapsed"], np.int64, (n,))
+        if (parts["elapsed"] < -1).any() or (parts["elapsed"] == NO_LIMIT).any():
+            raise ValueError("state['elapsed'] is out of range; allowed: -1 (the episode ended) and more")
+        if "rng" in snapshot:
+            parts["rng"] = array("rng", snapshot["rng"], np.uint64, self.stream.shape)
+            parts["rng_ahead"] = array("rng_ahead", snapshot["rng_ahead"], np.uint64, self.parked.shape)
+            if not (parts["rng"][3] & np.uint64(1)).all() or (parts["rng"][4] >> np.uint64(33)).any():
+                raise ValueError("state['rng'] holds no PCG64 stream: an increment must be odd")
+            if not isinstance(snapshot["seeds"], list) or len(snapshot["seeds"]) != n:
+                raise ValueError(f"state['seeds'] must be a list of {n}")
+            parts["seeds"] = list(snapshot["seeds"])
+        return parts
+
+    # ---- pickle, deepcopy ----
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        state = self.snapshot() if self.started else None
+        settings = (
+            self.game.id,
+            self.num_envs,
+            self.level,
+            self.isa,
+            None if self.limit == NO_LIMIT else self.limit,
+            self.autoreset_mode,
+            self.copy,
+            self.arguments,
+        )
+        return _rebuild, (settings, self.params, state, self.stream.copy(), self.seeds, self.watched)
+
+
+def parse_limit(max_episode_steps: Any) -> int:
+    """A time limit in steps; None and -1 are none.
+
+    Raises:
+        TypeError: not an int.
+        ValueError: less than 1.
+    """
+    if max_episode_steps is None or max_episode_steps == -1:
+        return NO_LIMIT
+    if isinstance(max_episode_steps, bool) or not isinstance(max_episode_steps, (int, np.integer)):
+        raise TypeError(f"max_episode_steps is {max_episode_steps!r}; allowed: an int >= 1, or -1 for none")
+    if not 1 <= max_episode_steps < NO_LIMIT:
+        raise ValueError(f"max_episode_steps is {max_episode_steps}; allowed: an int >= 1, or -1 for none")
+    return int(max_episode_steps)
+
+
+def _rebuild(
+    settings: tuple[Any, ...],
+    params: list[float],
+    state: Snapshot | None,
+    stream: NDArray[np.uint64],
+    seeds: list[int | None],
+    watched: bool,
+) -> Batch:
+    batch = Batch(game(settings[0]), *settings[1:])
+    batch.params = params
+    batch.stream[:] = stream
+    batch.seeds = list(seeds)
+    if state is not None:
+        batch.restore(state)
+    if watched:
+        batch.generators()
+    return batch

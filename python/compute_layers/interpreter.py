@@ -1,0 +1,105 @@
+# SPDX-License-Identifier: MIT
+"""Level python: runs a rules file, lane by lane, over the same arrays that the native kernels use.
+
+The methods are the kernels of ``cpp/batch.hpp``; what they get is its struct, with memoryviews for arrays.
+"""
+
+from __future__ import annotations
+
+from collections import namedtuple
+from collections.abc import Sequence
+from typing import Any
+
+from . import _core
+from .pcg64 import load
+from .registry import Family, Game
+from .spec import Box, Discrete, Space
+
+
+class GameInterpreter:
+    """The kernels of one game."""
+
+    def __init__(self, game: Game) -> None:
+        self._spec = game.spec
+        self._rules = game.rules
+        self._integers = [kind is int for kind in game.spec.state.values()]
+        self._params: Any = namedtuple("Params", list(game.spec.params()))  # type: ignore[misc]
+        self._options: Any = namedtuple("Options", list(game.spec.options))  # type: ignore[misc]
+
+    def _fields(self, batch: _core.BatchView) -> list[memoryview]:
+        return [batch.field(f, integers) for f, integers in enumerate(self._integers)]
+
+    def step(self, batch: _core.BatchView) -> None:
+        p = self._params._make(batch.params)
+        fields, stream, stride = self._fields(batch), batch.stream, batch.stride
+        action, reward, elapsed = batch.action, batch.reward, batch.elapsed
+        terminated, truncated = batch.terminated, batch.truncated
+        state_type, step, draws = self._rules.State, self._rules.step, self._spec.step_draws
+        discrete = isinstance(self._spec.action, Discrete)
+        width = 1 if isinstance(self._spec.action, Discrete) else len(self._spec.action.low)
+        for lane in range(batch.valid):
+            if elapsed[lane] < 0:
+                elapsed[lane] = 0
+                reward[lane] = 0.0
+                terminated[lane] = truncated[lane] = 0
+                continue
+            state = state_type._make(field[lane] for field in fields)
+            rng = load(stream, stride, lane) if draws else None
+            chosen = action[lane] if discrete else tuple(action[lane * width : (lane + 1) * width])
+            state, reward[lane], ended = step(p, state, chosen, rng)
+            if rng is not None:
+                rng.store(stream, stride, lane)
+            for field, value in zip(fields, state, strict=True):
+                field[lane] = value
+            now = elapsed[lane] + 1
+            late = now >= batch.limit
+            terminated[lane], truncated[lane] = ended, late
+            elapsed[lane] = -1 if ended or late else now
+        self.observe(batch, range(batch.valid))
+
+    def reset(self, batch: _core.BatchView, lanes: Sequence[int], options: memoryview) -> None:
+        p, o = self._params._make(batch.params), self._options._make(options)
+        fields, stream, stride = self._fields(batch), batch.stream, batch.stride
+        for lane in lanes:
+            rng = load(stream, stride, lane)
+            for field, value in zip(fields, self._rules.reset(p, o, rng), strict=True):
+                field[lane] = value
+            rng.store(stream, stride, lane)
+
+    def observe(self, batch: _core.BatchView, lanes: Sequence[int]) -> None:
+        p = self._params._make(batch.params)
+        fields, observation = self._fields(batch), batch.observation
+        state_type, observe = self._rules.State, self._rules.observe
+        for lane in lanes:
+            seen = observe(p, state_type._make(field[lane] for field in fields))
+            for k, value in enumerate(seen, start=lane * len(seen)):
+                observation[k] = value
+
+
+class PolicyInterpreter:
+    """A policy: the parameters as flat tuples under their names, and the kernel ``act``."""
+
+    def __init__(
+        self, family: Family, head: str, inputs: int, action: Space, tensors: dict[str, list[Any]]
+    ) -> None:
+        self.head = head
+        self.inputs = inputs
+        self.action = action
+        self.outputs = action.n if isinstance(action, Discrete) else len(action.low)
+        self._family = family
+        for name, values in tensors.items():
+            setattr(self, name, tuple(values))
+
+    def __call__(self, batch: _core.PolicyView) -> None:
+        act, draws = self._family.rules.act, self._family.spec.draws
+        observation, action, stride, inputs = batch.observation, batch.action, batch.stride, self.inputs
+        for row in range(batch.valid):
+            rng = load(batch.stream, stride, row) if draws else None
+            chosen = act(self, observation[row * inputs : (row + 1) * inputs].tolist(), rng)
+            if rng is not None:
+                rng.store(batch.stream, stride, row)
+            if isinstance(self.action, Box):
+                for k, value in enumerate(chosen, start=row * self.outputs):
+                    action[k] = value
+            else:
+                action[row] = chosen

@@ -1,0 +1,213 @@
+# SPDX-License-Identifier: MIT
+"""What there is: games, levels, isas. The list itself is ``cpp/registry.def``, read through ``_core``."""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+import os
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cache
+from types import ModuleType
+
+from . import _core
+from .spec import Id, PolicySpec, Spec
+
+NAMESPACE = "compute_layers/"
+LEVELS = ("python", "cpp", "asm")  # slow to fast
+
+
+class LevelUnavailable(RuntimeError):
+    """A level or isa that was asked for cannot be served: by this CPU, by this build, or because the kernel
+    is not written. The message says which. Nothing falls back silently."""
+
+
+@dataclass(frozen=True)
+class Level:
+    """A level, with its isa if it is native, and why this machine cannot serve it (empty if it can)."""
+
+    name: str
+    isa: str | None
+    reason: str = ""
+
+    @property
+    def available(self) -> bool:
+        return not self.reason
+
+    def __str__(self) -> str:
+        return self.name if self.isa is None else f"{self.name}[{self.isa}]"
+
+
+@dataclass(frozen=True)
+class Game:
+    """A game id with its rules: the module ``rules`` is level python, ``isas`` names the native kernels."""
+
+    id: str
+    stem: str
+    spec: Spec
+    rules: ModuleType
+    isas: Mapping[str, tuple[str, ...]]
+
+    @property
+    def entry(self) -> Id:
+        return self.spec.ids[self.id]
+
+
+@dataclass(frozen=True)
+class Family:
+    """A policy family; fields as in :class:`Game`."""
+
+    stem: str
+    spec: PolicySpec
+    rules: ModuleType
+    isas: Mapping[str, tuple[str, ...]]
+
+
+def unknown(what: str, value: object, allowed: Iterable[str]) -> ValueError:
+    """The error for a name that does not exist, with the nearest one that does."""
+    names = list(allowed)
+    near = difflib.get_close_matches(str(value), names, n=1, cutoff=0.4)
+    hint = f"; did you mean {near[0]!r}?" if near else ""
+    return ValueError(f"{what} is {value!r}; allowed: {', '.join(names)}{hint}")
+
+
+def _same(what: str, native: list[str], python: Iterable[str]) -> None:
+    if native != list(python):
+        raise ImportError(f"{what}: C++ has {native}, Python has {list(python)}")
+
+
+@cache
+def _games() -> dict[str, Game]:
+    found = {}
+    for entry in _core.games():
+        stem = entry["stem"]
+        rules = importlib.import_module(f".games.{stem}", __package__)
+        spec: Spec = rules.SPEC
+        _same(f"params of {stem}", entry["params"], spec.params())
+        _same(f"state of {stem}", entry["state"], spec.state)
+        _same(f"options of {stem}", entry["options"], spec.options)
+        _same(f"ids of {stem}", entry["ids"], spec.ids)
+        isas = {"cpp": tuple(entry["cpp"]), "asm": tuple(entry["asm"])}
+        found.update({id: Game(id, stem, spec, rules, isas) for id in spec.ids})
+    return found
+
+
+@cache
+def families() -> dict[str, Family]:
+    """The policy families by stem."""
+    found = {}
+    for entry in _core.policies():
+        stem = entry["stem"]
+        rules = importlib.import_module(f".policies.{stem}", __package__)
+        spec: PolicySpec = rules.SPEC
+        _same(f"tensors of {stem}", entry["tensors"], spec.tensors)
+        isas = {"cpp": tuple(entry["cpp"]), "asm": tuple(entry["asm"])}
+        found[stem] = Family(stem, spec, rules, isas)
+    return found
+
+
+def games() -> tuple[str, ...]:
+    """The ids of all games, as Gymnasium names them; ours stand in the namespace ``compute_layers/``."""
+    return tuple(_games())
+
+
+def game(id: str) -> Game:
+    """The game with this id, with or without the namespace.
+
+    Raises:
+        ValueError: there is none.
+    """
+    known = _games()
+    name = id.removeprefix(NAMESPACE) if isinstance(id, str) else id
+    if name not in known:
+        raise unknown("game", id, known)
+    return known[name]
+
+
+def family(stem: str) -> Family:
+    """The policy family with this stem.
+
+    Raises:
+        ValueError: there is none.
+    """
+    known = families()
+    if stem not in known:
+        raise unknown("family", stem, known)
+    return known[stem]
+
+
+def levels() -> tuple[Level, ...]:
+    """Every level and isa, slow to fast, and for each what keeps this machine from serving it."""
+    found = [Level("python", None)]
+    for name in LEVELS[1:]:
+        written = {isa for entry in [*_core.games(), *_core.policies()] for isa in entry[name]}
+        for isa in _core.isas:
+            if name == "asm" and isa == "baseline":
+                continue
+            reason = _core.missing(isa)
+            if not reason and isa not in written:
+                reason = f"no kernel of level {name} is written for isa {isa}"
+            if name == "cpp" and isa == "neon":
+                continue  # every AArch64 CPU has NEON: there it is cpp[baseline]
+            found.append(Level(name, isa, reason))
+    return tuple(found)
+
+
+def resolve(
+    level: str, isa: str | None, isas: Mapping[str, tuple[str, ...]], what: str
+) -> tuple[str, str | None]:
+    """The level and isa that serve a request.
+
+    ``auto`` is the fastest level there is, None the widest isa; the variables ``COMPUTE_LAYERS_LEVEL`` and
+    ``COMPUTE_LAYERS_ISA`` set what these two resolve to.
+
+    Args:
+        level: ``auto``, ``asm``, ``cpp`` or ``python``.
+        isa: ``baseline``, ``avx2``, ``neon`` or None.
+        isas: the isas for which ``what`` has kernels, by native level.
+        what: whose kernel it is, for the message.
+
+    Raises:
+        ValueError: an unknown name, or an isa for level python.
+        LevelUnavailable: this machine, this build or the project has no such kernel.
+    """
+    if level not in ("auto", *LEVELS):
+        raise unknown("level", level, ("auto", *LEVELS))
+    if isa is not None and isa not in _core.isas:
+        raise unknown("isa", isa, _core.isas)
+    if level == "python" and isa is not None:
+        raise ValueError(f"isa is {isa!r}; level python has none: leave it None")
+    if level == "auto":
+        level = os.environ.get("COMPUTE_LAYERS_LEVEL", "auto")
+        if level not in ("auto", *LEVELS):
+            raise unknown("the variable COMPUTE_LAYERS_LEVEL", level, ("auto", *LEVELS))
+    if isa is None and level != "python":
+        isa = os.environ.get("COMPUTE_LAYERS_ISA")
+        if isa is not None and isa not in _core.isas:
+            raise unknown("the variable COMPUTE_LAYERS_ISA", isa, _core.isas)
+    if level == "python":
+        return level, None
+    if level != "auto":
+        return level, _widest(level, isa, isas, what)
+    for candidate in reversed(LEVELS[1:]):
+        try:
+            return candidate, _widest(candidate, isa, isas, what)
+        except LevelUnavailable:
+            continue
+    if isa is not None:
+        raise LevelUnavailable(f"{what} has no kernel for isa {isa} that this machine can run")
+    return "python", None
+
+
+def _widest(level: str, isa: str | None, isas: Mapping[str, tuple[str, ...]], what: str) -> str:
+    written = isas.get(level, ())
+    reasons = []
+    for candidate in _core.isas[::-1] if isa is None else (isa,):
+        reason = _core.missing(candidate)
+        if not reason and candidate in written:
+            return candidate
+        if candidate in written or isa is not None:
+            reasons.append(reason or f"no such kernel is written for {what}")
+    wanted = level if isa is None else f"{level}[{isa}]"
+    raise LevelUnavailable(f"{wanted} is not available for {what}: {'; '.join(reasons) or 'it is not written'}")

@@ -1,0 +1,90 @@
+# SPDX-License-Identifier: MIT
+"""The vocabulary in which a game or a policy family describes itself."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Discrete:
+    """The integers 0 … n - 1; int64 wherever they are stored."""
+
+    n: int
+
+
+@dataclass(frozen=True)
+class Box:
+    """A vector of float32 between the bounds ``low`` and ``high``, which are rounded to float32."""
+
+    low: tuple[float, ...]
+    high: tuple[float, ...]
+
+
+Space = Discrete | Box
+
+
+@dataclass(frozen=True)
+class Id:
+    """What Gymnasium's registry says of an id: its time limit (None if it has none), reward threshold,
+    and constructor arguments that differ from the defaults."""
+
+    max_episode_steps: int | None = None
+    reward_threshold: float | None = None
+    kwargs: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Spec:
+    """A game's data; its rules are the functions beside it.
+
+    Attributes:
+        ids: Gymnasium's ids that these rules serve.
+        state: name and type (``float`` or ``int``, 8 bytes either way) of each state field.
+        observation: the observation space.
+        action: the action space.
+        params: takes the constructor's arguments with their defaults and returns the numbers of the
+            rules, derived ones computed in Gymnasium's order. Names and order are those of the C++
+            ``Params``.
+        choices: for params that are names in Python, the names in the order of their float64 codes 0, 1, …
+        options: the numeric options of ``reset`` and their defaults, as the C++ ``Options`` has them.
+        check_options: raises ValueError for options that Gymnasium refuses.
+        render_modes: of Gymnasium's renderer for this game.
+        render_fps: frames a second of the same.
+        step_draws: whether ``step`` uses the random stream; if not it is called without one.
+        reward_beyond: what the single environment pays for a step that ends outside the bounds after the
+            episode has terminated, where that differs from an ordinary step: (params, reward) -> reward.
+    """
+
+    ids: Mapping[str, Id]
+    state: Mapping[str, type[float] | type[int]]
+    observation: Space
+    action: Space
+    params: Callable[..., dict[str, float | str]]
+    choices: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    options: Mapping[str, float] = field(default_factory=dict)
+    check_options: Callable[[Mapping[str, float]], None] = lambda options: None
+    render_modes: tuple[str, ...] = ("human", "rgb_array")
+    render_fps: int = 50
+    step_draws: bool = False
+    reward_beyond: Callable[[Any, float], float] | None = None
+
+
+@dataclass(frozen=True)
+class PolicySpec:
+    """A policy family's data; its rule is the function ``act`` beside it.
+
+    Attributes:
+        tensors: name, dtype and shape of each parameter tensor, in the order of the C++ ``Tensors``. A
+            shape is made of integers and of the words ``inputs`` (numbers in an observation), ``outputs``
+            (number of actions, or length of a ``Box`` action) and ``rows`` (1 for the head ``threshold``,
+            else ``outputs``). The dtype ``action`` is int64 for ``Discrete`` and float32 for ``Box``.
+        heads: how the numbers may become an action: ``argmax``, ``threshold``, ``box``.
+        draws: whether ``act`` uses its random stream.
+    """
+
+    tensors: Mapping[str, tuple[str, tuple[str | int, ...]]]
+    heads: tuple[str, ...]
+    draws: bool = False
