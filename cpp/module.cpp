@@ -524,6 +524,31 @@ class PyPlayer {
         return act_rows(data, given.shape(0));
     }
 
+    // Seconds for `times` rounds of decisions on the rows of `observation`; no Python between.
+    double repeat(const py::array& observation, int64_t times) {
+        const Use use(used_);
+        const Shape& shape = player_.shape();
+        const size_t bytes = shape.observation_bytes();
+        const bool kind = observation.dtype().kind() == (shape.discrete_observation ? 'i' : 'f');
+        if (!kind || observation.ndim() == 0 || !(observation.flags() & py::array::c_style) ||
+            static_cast<size_t>(observation.nbytes()) != bytes * static_cast<size_t>(observation.shape(0))) {
+            throw py::value_error("observation must be a batch as the environment returns it");
+        }
+        const int64_t n = observation.shape(0);
+        grow(n);
+        Arena arena;
+        const size_t action = arena.reserve(1, static_cast<size_t>(n) * shape.action_bytes());
+        arena.allocate();
+        const void* const data = observation.data();
+        const py::gil_scoped_release unlock;
+        const auto start = std::chrono::steady_clock::now();
+        for (int64_t t = 0; t < times; ++t) {
+            player_.act(workspace_, data, arena.at<void>(action), n, streams_.data(), capacity_);
+        }
+        const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;
+        return seconds.count();
+    }
+
     Player& player() { return player_; }
     std::atomic_flag& used() { return used_; }
 
@@ -741,6 +766,7 @@ py::array_t<double> draw(py::array_t<uint64_t, py::array::c_style>& streams,
 PYBIND11_MODULE(_core, m, py::mod_gil_not_used()) {
     m.doc() = "The native core of compute_layers; use the package's public names instead.";
     m.attr("__version__") = COMPUTE_LAYERS_VERSION;
+    m.attr("commit") = COMPUTE_LAYERS_COMMIT;
     m.attr("build") = COMPUTE_LAYERS_BUILD;
     m.attr("compiler") = COMPUTE_LAYERS_COMPILER;
     m.attr("flags") = COMPUTE_LAYERS_FLAGS;
@@ -834,6 +860,7 @@ PYBIND11_MODULE(_core, m, py::mod_gil_not_used()) {
              py::kw_only(), py::arg("stem"), py::arg("level"), py::arg("isa"), py::arg("head"),
              py::arg("shape"), py::arg("tensors"), py::arg("low"), py::arg("high"), py::arg("draws"),
              py::arg("rule"))
+        .def("repeat", &PyPlayer::repeat, py::arg("observation"), py::arg("times"))
         .def("_seed", &PyPlayer::seed, py::arg("low"), py::arg("high"))
         .def("__call__", &PyPlayer::call, py::arg("observation"));
 

@@ -19,7 +19,7 @@ namespace {
 // A block's arrays, about 130 bytes a lane, stay in the L1 cache for this many steps before the next block
 // of the same thread has its turn.
 constexpr int64_t kBlockLanes = 256;
-constexpr int64_t kBlockSteps = 64;
+constexpr int64_t kBlockSteps = 128;
 
 constexpr uint32_t kPolicyKey = 1;  // a policy draws from SeedSequence(seed + k, spawn_key=(1,))
 constexpr int64_t kIdle = -1;

@@ -58,6 +58,7 @@ def main() -> None:
     returns = cl.rollout(found.id, path, episodes=EPISODES).returns
     metadata["return"] = f"{returns.mean():.4f} over seeds 0 to {EPISODES - 1}, minimum {returns.min():.4f}"
     save_file(tensors, path, metadata)
+    path.chmod(0o644)
     print(f"{found.id}/{given.name}: {metadata['return']}")
 
 

@@ -13,18 +13,25 @@ constexpr int64_t kNarrow = 8;
 
 // A loop over lanes or partial sums becomes one vector instruction per operation. Left alone, both compilers
 // would unroll it first; GCC then vectorises across rows instead, with a shuffle for every sum.
-#define EACH(i, size) _Pragma("GCC unroll 1") for (int64_t i = 0; i < size; ++i)
+#define EACH(i) _Pragma("GCC unroll 1") for (int i = 0; i < static_cast<int>(kLanes); ++i)
+static_assert(kPartials == kLanes);
 
 struct alignas(sizeof(float) * kLanes) Vector {
     float at[kLanes];
 };
 
-using Lanes [[gnu::vector_size(sizeof(Vector))]] = float;
+// Views of a Vector, for shuffles and copies: GCC copies structs in pieces, which stalls the next load.
+using Lanes [[gnu::vector_size(sizeof(Vector)), gnu::may_alias]] = float;
+using Block [[gnu::vector_size(sizeof(float) * kBlock)]] = float;
+
+inline Lanes& lanes(Vector& v) { return *reinterpret_cast<Lanes*>(&v); }
 
 // kBlock features of two observations that are four lanes apart, side by side.
 inline void load(const float* observation, int64_t inputs, Lanes& pair) {
-    const float *const first = observation, *const second = observation + 4 * inputs;
-    pair = Lanes{first[0], first[1], first[2], first[3], second[0], second[1], second[2], second[3]};
+    Block first, second;
+    __builtin_memcpy(&first, observation, sizeof first);
+    __builtin_memcpy(&second, observation + 4 * inputs, sizeof second);
+    pair = __builtin_shufflevector(first, second, 0, 1, 2, 3, 4, 5, 6, 7);
 }
 
 // kBlock features of kLanes observations.
@@ -38,19 +45,23 @@ inline void transpose(const float* observation, int64_t inputs, Vector* x) {
                 low23 = __builtin_shufflevector(r2, r3, 0, 8, 1, 9, 4, 12, 5, 13),
                 high01 = __builtin_shufflevector(r0, r1, 2, 10, 3, 11, 6, 14, 7, 15),
                 high23 = __builtin_shufflevector(r2, r3, 2, 10, 3, 11, 6, 14, 7, 15);
-    const Lanes columns[] = {__builtin_shufflevector(low01, low23, 0, 1, 8, 9, 4, 5, 12, 13),
-                             __builtin_shufflevector(low01, low23, 2, 3, 10, 11, 6, 7, 14, 15),
-                             __builtin_shufflevector(high01, high23, 0, 1, 8, 9, 4, 5, 12, 13),
-                             __builtin_shufflevector(high01, high23, 2, 3, 10, 11, 6, 7, 14, 15)};
-    __builtin_memcpy(x, columns, sizeof columns);
+    lanes(x[0]) = __builtin_shufflevector(low01, low23, 0, 1, 8, 9, 4, 5, 12, 13);
+    lanes(x[1]) = __builtin_shufflevector(low01, low23, 2, 3, 10, 11, 6, 7, 14, 15);
+    lanes(x[2]) = __builtin_shufflevector(high01, high23, 0, 1, 8, 9, 4, 5, 12, 13);
+    lanes(x[3]) = __builtin_shufflevector(high01, high23, 2, 3, 10, 11, 6, 7, 14, 15);
 }
 
-// All features of kLanes observations.
+// All features of kLanes observations. The last block may repeat features of the one before it.
 inline void transpose_all(const float* observation, int64_t inputs, Vector* x) {
-    int64_t k = 0;
-    for (; k + kBlock <= inputs; k += kBlock) transpose(observation + k, inputs, x + k);
-    for (; k < inputs; ++k) {
-        for (int64_t i = 0; i < kLanes; ++i) x[k].at[i] = observation[i * inputs + k];
+    for (int64_t k = 0; k + kBlock <= inputs; k += kBlock) transpose(observation + k, inputs, x + k);
+    if (inputs >= kBlock) {
+        transpose(observation + inputs - kBlock, inputs, x + inputs - kBlock);
+        return;
+    }
+    for (int64_t k = 0; k < inputs; ++k) {
+        const float *const low = observation + k, *const high = low + 4 * inputs;
+        lanes(x[k]) = Lanes{low[0],  low[inputs],  low[2 * inputs],  low[3 * inputs],
+                            high[0], high[inputs], high[2 * inputs], high[3 * inputs]};
     }
 }
 
@@ -59,43 +70,58 @@ template <int64_t kRows>
 inline void chains(int64_t inputs, const float* weights, const float* bias, const Vector* x, Vector* y) {
     Vector sum[kRows];
     for (int64_t r = 0; r < kRows; ++r) {
-        EACH(i, kLanes) sum[r].at[i] = bias[r];
+        EACH(i) sum[r].at[i] = bias[r];
     }
     for (int64_t k = 0; k < inputs; ++k) {
         for (int64_t r = 0; r < kRows; ++r) {
             const float weight = weights[r * inputs + k];
-            EACH(i, kLanes) {  // vectorised
+            EACH(i) {  // vectorised
                 sum[r].at[i] = __builtin_fmaf(weight, x[k].at[i], sum[r].at[i]);
             }
         }
     }
-    for (int64_t r = 0; r < kRows; ++r) y[r] = sum[r];
+    for (int64_t r = 0; r < kRows; ++r) lanes(y[r]) = lanes(sum[r]);
 }
 
 // The same for one row with kPartials sums: term k goes to sum k % kPartials. Here the vectors hold the sums
 // of one observation.
 inline void partial_sums(int64_t inputs, const float* weights, float bias, const float* observation,
                          Vector& y) {
-    Vector sum[kLanes] = {};
-    for (int64_t i = 0; i < kLanes; ++i) sum[i].at[0] = bias;
+    Vector sum[kLanes];
+    for (int64_t i = 0; i < kLanes; ++i) lanes(sum[i]) = Lanes{bias};
     int64_t k = 0;
     for (; k + kPartials <= inputs; k += kPartials) {
         for (int64_t i = 0; i < kLanes; ++i) {
-            EACH(j, kPartials) {  // vectorised
+            EACH(j) {  // vectorised
                 sum[i].at[j] = __builtin_fmaf(weights[k + j], observation[i * inputs + k + j], sum[i].at[j]);
             }
         }
     }
-    for (; k < inputs; ++k) {
+    const int rest = static_cast<int>(inputs - k);
+    if (rest) {
         for (int64_t i = 0; i < kLanes; ++i) {
-            float& s = sum[i].at[k % kPartials];
-            s = __builtin_fmaf(weights[k], observation[i * inputs + k], s);
+            EACH(j) {  // vectorised
+                // Beyond the row -0 * 0 = -0, which changes no sum, not even one that is a zero.
+                const float weight = j < rest ? weights[k + j] : -0.0f;
+                const float feature = j < rest ? observation[i * inputs + k + j] : 0.0f;
+                sum[i].at[j] = __builtin_fmaf(weight, feature, sum[i].at[j]);
+            }
         }
     }
-    for (int64_t i = 0; i < kLanes; ++i) {
-        const float* const p = sum[i].at;
-        y.at[i] = ((p[0] + p[4]) + (p[2] + p[6])) + ((p[1] + p[5]) + (p[3] + p[7]));
+
+    // s_j = p_j + p_j+4 of lanes i and i + 4, t_j = s_j + s_j+2 of four lanes, y = t_0 + t_1 of eight.
+    Lanes s[4];
+    for (int64_t i = 0; i < 4; ++i) {
+        const Lanes p = lanes(sum[i]), q = lanes(sum[i + 4]);
+        s[i] = __builtin_shufflevector(p, q, 0, 1, 2, 3, 8, 9, 10, 11) +
+               __builtin_shufflevector(p, q, 4, 5, 6, 7, 12, 13, 14, 15);
     }
+    const Lanes t01 = __builtin_shufflevector(s[0], s[1], 0, 1, 8, 9, 4, 5, 12, 13) +
+                      __builtin_shufflevector(s[0], s[1], 2, 3, 10, 11, 6, 7, 14, 15);
+    const Lanes t23 = __builtin_shufflevector(s[2], s[3], 0, 1, 8, 9, 4, 5, 12, 13) +
+                      __builtin_shufflevector(s[2], s[3], 2, 3, 10, 11, 6, 7, 14, 15);
+    lanes(y) = __builtin_shufflevector(t01, t23, 0, 2, 8, 10, 4, 6, 12, 14) +
+               __builtin_shufflevector(t01, t23, 1, 3, 9, 11, 5, 7, 13, 15);
 }
 
 // How the sums of kLanes observations, given row by row, become their actions.
@@ -109,7 +135,7 @@ struct Decision<Head::argmax> {
 
     void take(const PolicyBatch*, int64_t, int64_t r, const Vector& y) {
         const int32_t row = static_cast<int32_t>(r);
-        EACH(i, kLanes) {  // vectorised
+        EACH(i) {  // vectorised
             const bool better = (row == 0) | (y.at[i] > best.at[i]);
             best.at[i] = better ? y.at[i] : best.at[i];
             index[i] = better ? row : index[i];
@@ -118,7 +144,7 @@ struct Decision<Head::argmax> {
 
     void finish(const PolicyBatch* b, int64_t lane) const {
         int64_t* const action = static_cast<int64_t*>(b->action) + lane;
-        EACH(i, kLanes) action[i] = index[i];
+        EACH(i) action[i] = index[i];
     }
 };
 
@@ -126,7 +152,7 @@ template <>
 struct Decision<Head::threshold> {
     void take(const PolicyBatch* b, int64_t lane, int64_t, const Vector& y) {
         int64_t* const action = static_cast<int64_t*>(b->action) + lane;
-        EACH(i, kLanes) {  // vectorised
+        EACH(i) {  // vectorised
             action[i] = y.at[i] > 0.0f;
         }
     }
@@ -140,7 +166,7 @@ struct Decision<Head::box> {
         float* const action = static_cast<float*>(b->action) + lane * b->outputs + r;
         const float low = b->low[r], high = b->high[r];
         Vector v;
-        EACH(i, kLanes) {  // vectorised
+        EACH(i) {  // vectorised
             const float raised = y.at[i] < low ? low : y.at[i];
             v.at[i] = raised > high ? high : raised;
         }
@@ -194,7 +220,7 @@ void act_four(const PolicyBatch* b) {
         Vector x[4];
         transpose(static_cast<const float*>(b->observation) + 4 * lane, 4, x);
         int64_t* const action = static_cast<int64_t*>(b->action) + lane;
-        EACH(i, kLanes) {  // vectorised
+        EACH(i) {  // vectorised
             float y = __builtin_fmaf(w0, x[0].at[i], bias_w), other = 0.0f;
             y = __builtin_fmaf(w1, x[1].at[i], y);
             y = __builtin_fmaf(w2, x[2].at[i], y);

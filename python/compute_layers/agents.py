@@ -6,7 +6,6 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from functools import cache
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -169,7 +168,7 @@ class Agent(_core.Player):
 
 @cache
 def _folder(game: Game) -> Path:
-    return Path(str(files(__package__))) / "agents" / game.stem / game.id
+    return Path(__file__).parent / "agents" / game.stem / game.id
 
 
 @cache

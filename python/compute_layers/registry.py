@@ -14,6 +14,11 @@ from types import ModuleType
 from . import _core
 from .spec import Id, PolicySpec, Spec
 
+# Now, not when the first game is loaded: importing a subpackage binds its name in the package, where `games`
+# must remain the function.
+for _package in ("games", "policies"):
+    importlib.import_module(f".{_package}", __package__)
+
 NAMESPACE = "compute_layers/"
 LEVELS = ("python", "cpp", "asm")  # slow to fast
 
@@ -39,7 +44,7 @@ class Level:
         return self.name if self.isa is None else f"{self.name}[{self.isa}]"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Game:
     """A game id with its rules: the module ``rules`` is level python, ``isas`` names the native kernels."""
 
@@ -54,7 +59,7 @@ class Game:
         return self.spec.ids[self.id]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Family:
     """A policy family; fields as in :class:`Game`."""
 

@@ -116,39 +116,40 @@ static_assert(FIELD(State, x) == 0 && FIELD(State, x_dot) == 1 && FIELD(State, t
     OP(vpsllq, "$63", Y(f), Y(f), "sign bit where action == 1")                                        \
     OP(vxorpd, P(force_mag), Y(f), Y(f), "-force")
 
-// c0 + z*c1 + z2*(c2 + z*c3) + z4*(c4 + z*c5) into a; b is lost
-#define POLYNOMIAL(c, z, z2, z4, a, b)                                                                 \
-    OP(vmulpd, K(c##1), Y(z), Y(a), "z*c1")                                                            \
-    OP(vmulpd, K(c##3), Y(z), Y(b), "z*c3")                                                            \
-    OP(vaddpd, K(c##0), Y(a), Y(a), "c0 + z*c1")                                                       \
-    OP(vaddpd, K(c##2), Y(b), Y(b), "c2 + z*c3")                                                       \
-    OP(vmulpd, Y(z2), Y(b), Y(b), "z2 * (c2 + z*c3)")                                                  \
-    OP(vaddpd, Y(b), Y(a), Y(a), "(c0 + z*c1) + z2*(c2 + z*c3)")                                       \
-    OP(vmulpd, K(c##5), Y(z), Y(b), "z*c5")                                                            \
-    OP(vaddpd, K(c##4), Y(b), Y(b), "c4 + z*c5")                                                       \
-    OP(vmulpd, Y(z4), Y(b), Y(b), "z4 * (c4 + z*c5)")                                                  \
-    OP(vaddpd, Y(b), Y(a), Y(a), "polynomial(z)")
+// (c1 + z*c2) + z2*((c3 + z*c4) + z2*c5) into a; b is lost
+#define REST(c, z, z2, a, b)                                                                           \
+    OP(vmulpd, K(c##4), Y(z), Y(b), "z*c4")                                                            \
+    OP(vmulpd, K(c##5), Y(z2), Y(a), "z2*c5")                                                          \
+    OP(vaddpd, K(c##3), Y(b), Y(b), "c3 + z*c4")                                                       \
+    OP(vaddpd, Y(a), Y(b), Y(b), "(c3 + z*c4) + z2*c5")                                                \
+    OP(vmulpd, K(c##2), Y(z), Y(a), "z*c2")                                                            \
+    OP(vmulpd, Y(z2), Y(b), Y(b), "z2 * (…)")                                                          \
+    OP(vaddpd, K(c##1), Y(a), Y(a), "c1 + z*c2")                                                       \
+    OP(vaddpd, Y(b), Y(a), Y(a), "rest")
 
-// [2] sin, cos. 0.5*z is exact, so that it may be part of an fma. Without the "+ 0.0" of the reference the
-// sine of -0 is +0; both vanish beside force. z, z2, z4, b are lost.
-#define SIN_COS_REDUCED(at, sin, cos, z, z2, z4, b)                                                    \
+// [2] sin, cos. 0.5*z is exact, so that it may be a part of an fma. z, z2, a, b are lost.
+#define SIN_COS_REDUCED(at, sin, cos, z, z2, a, b)                                                     \
     OP(vmovapd, THETA_AT(at), Y(b), "theta")                                                           \
     OP(vmulpd, Y(b), Y(b), Y(z), "z = theta*theta")                                                    \
     OP(vmulpd, Y(z), Y(z), Y(z2), "z2 = z*z")                                                          \
-    OP(vmulpd, Y(z2), Y(z2), Y(z4), "z4 = z2*z2")                                                      \
-    POLYNOMIAL(S, z, z2, z4, sin, b)                                                                 \
-    OP(vmulpd, THETA_AT(at), Y(z), Y(b), "cube = theta*z")                                             \
-    OP(vmulpd, Y(b), Y(sin), Y(b), "cube * polynomial")                                                \
+    REST(S, z, z2, sin, b)                                                                             \
+    OP(vmulpd, THETA_AT(at), Y(z), Y(a), "cube = theta*z")                                             \
+    OP(vmulpd, Y(z), Y(a), Y(b), "cube*z")                                                             \
+    OP(vmulpd, Y(b), Y(sin), Y(sin), "(cube*z) * sin_rest")                                            \
+    OP(vmulpd, K(S0), Y(a), Y(a), "cube*S0")                                                           \
+    OP(vaddpd, Y(a), Y(sin), Y(b), "cube*S0 + (cube*z)*sin_rest")                                      \
     OP(vmovapd, THETA_AT(at), Y(sin), "theta")                                                         \
-    OP(vsubpd, Y(b), Y(sin), Y(sin), "sin = theta - cube*polynomial")                                  \
-    POLYNOMIAL(C, z, z2, z4, cos, b)                                                                 \
-    OP(vmulpd, Y(z2), Y(cos), Y(cos), "z2 * polynomial")                                               \
-    OP(vmovapd, K(one), Y(b), "")                                                                      \
-    OP(vfnmadd231pd, K(half), Y(z), Y(b), "w = 1 - half")                                              \
-    OP(vsubpd, K(one), Y(b), Y(z2), "w - 1")                                                           \
-    OP(vfnmsub231pd, K(half), Y(z), Y(z2), "(1 - w) - half")                                           \
-    OP(vaddpd, Y(z2), Y(cos), Y(cos), "((1 - w) - half) + z2*polynomial")                              \
-    OP(vaddpd, Y(b), Y(cos), Y(cos), "cos = w + …")
+    OP(vsubpd, Y(b), Y(sin), Y(sin), "sin = theta - (…)")                                              \
+    REST(C, z, z2, cos, b)                                                                             \
+    OP(vmulpd, Y(z), Y(cos), Y(cos), "z * cos_rest")                                                   \
+    OP(vaddpd, K(C0), Y(cos), Y(cos), "C0 + z*cos_rest")                                               \
+    OP(vmulpd, Y(z2), Y(cos), Y(cos), "z2 * (C0 + z*cos_rest)")                                        \
+    OP(vmovapd, K(one), Y(a), "1")                                                                     \
+    OP(vfnmadd231pd, K(half), Y(z), Y(a), "w = 1 - half")                                              \
+    OP(vsubpd, K(one), Y(a), Y(b), "w - 1")                                                            \
+    OP(vfnmsub231pd, K(half), Y(z), Y(b), "(1 - w) - half")                                            \
+    OP(vaddpd, Y(b), Y(cos), Y(cos), "((1 - w) - half) + z2*(…)")                                      \
+    OP(vaddpd, Y(a), Y(cos), Y(cos), "cos = w + (…)")
 
 // [3] accelerations; f becomes temp, then x_acc; sin becomes theta_acc; cos, a, b are lost
 #define ACCELERATIONS_BY_FMA(at, f, sin, cos, a, b)                                                    \
@@ -307,22 +308,26 @@ __attribute__((noinline)) void step_in_play(const Batch* b) {
     OP(vaddpd, Y(j), Y(t), Y(t), "tail = (high - high0) + tail0")                                      \
     OP(vmulpd, Y(h), Y(h), Y(z), "z = high*high")                                                      \
     OP(vmulpd, Y(z), Y(z), Y(i), "z2 = z*z")                                                           \
-    OP(vmulpd, Y(i), Y(i), Y(j), "z4 = z2*z2")                                                         \
-    POLYNOMIAL(S, z, i, j, l, m)                                                                       \
-    OP(vmulpd, Y(z), Y(h), Y(m), "high*z")                                                             \
-    OP(vmulpd, Y(m), Y(l), Y(l), "(high*z) * polynomial")                                              \
-    OP(vmovapd, K(one), Y(n), "")                                                                      \
+    REST(S, z, i, l, m)                                                                                \
+    OP(vmulpd, Y(z), Y(h), Y(j), "cube = high*z")                                                      \
+    OP(vmulpd, Y(z), Y(j), Y(m), "cube*z")                                                             \
+    OP(vmulpd, Y(m), Y(l), Y(l), "(cube*z) * sin_rest")                                                \
+    OP(vmovapd, K(one), Y(n), "1")                                                                     \
     OP(vfnmadd231pd, K(half), Y(z), Y(n), "w = 1 - half")                                              \
-    OP(vmulpd, Y(n), Y(t), Y(m), "tail * w")                                                           \
-    OP(vaddpd, Y(m), Y(l), Y(l), "(high*z)*polynomial + tail*w")                                       \
+    OP(vmulpd, Y(n), Y(t), Y(m), "tail*w")                                                             \
+    OP(vaddpd, Y(m), Y(l), Y(l), "(cube*z)*sin_rest + tail*w")                                         \
+    OP(vmulpd, K(S0), Y(j), Y(j), "cube*S0")                                                           \
+    OP(vaddpd, Y(l), Y(j), Y(l), "cube*S0 + (…)")                                                      \
     OP(vsubpd, Y(l), Y(h), Y(l), "s = high - (…)")                                                     \
-    OP(vmulpd, Y(t), Y(h), Y(h), "high * tail")                                                        \
-    POLYNOMIAL(C, z, i, j, t, m)                                                                       \
-    OP(vmulpd, Y(i), Y(t), Y(t), "z2 * polynomial")                                                    \
+    OP(vmulpd, Y(t), Y(l), Y(h), "s*tail")                                                             \
+    REST(C, z, i, t, m)                                                                                \
+    OP(vmulpd, Y(z), Y(t), Y(t), "z * cos_rest")                                                       \
+    OP(vaddpd, K(C0), Y(t), Y(t), "C0 + z*cos_rest")                                                   \
+    OP(vmulpd, Y(i), Y(t), Y(t), "z2 * (C0 + z*cos_rest)")                                             \
     OP(vsubpd, K(one), Y(n), Y(m), "w - 1")                                                            \
     OP(vfnmsub231pd, K(half), Y(z), Y(m), "(1 - w) - half")                                            \
-    OP(vaddpd, Y(t), Y(m), Y(m), "((1 - w) - half) + z2*polynomial")                                   \
-    OP(vaddpd, Y(h), Y(m), Y(m), "(…) + high*tail")                                                    \
+    OP(vaddpd, Y(h), Y(m), Y(m), "((1 - w) - half) + s*tail")                                          \
+    OP(vaddpd, Y(t), Y(m), Y(m), "(…) + z2*(C0 + z*cos_rest)")                                         \
     OP(vaddpd, Y(m), Y(n), Y(m), "c = w + (…)")                                                        \
     OP(vpsllq, "$63", Y(q), Y(z), "odd quadrants")                                                     \
     OP(vblendvpd, Y(z), Y(m), Y(l), Y(sin), "swap")                                                    \

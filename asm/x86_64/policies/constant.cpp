@@ -8,12 +8,12 @@ namespace {
 
 // clang-format off
 
-//  rdi  action        rcx  lanes left        ymm0  the action, four times
+//  rdi  action        rcx  lanes left        ymm0  the value, four times
 void act_discrete(const PolicyBatch* batch) {
     asm volatile(
         OP(mov, "%c[tensors](%[b])", "%%rsi",               "tensors")
-        OP(mov, "(%%rsi)", "%%rsi",                         "&action")
-        OP(vpbroadcastq, "(%%rsi)", Y(0),                   "action, for lanes 0 to 3")
+        OP(mov, "(%%rsi)", "%%rsi",                         "value")
+        OP(vpbroadcastq, "(%%rsi)", Y(0),                   "value, four times")
         OP(mov, "%c[action](%[b])", "%%rdi",                "actions")
         OP(mov, "%c[n](%[b])", "%%rcx",                     "lanes")
         LABEL(1)
@@ -34,13 +34,13 @@ void act_discrete(const PolicyBatch* batch) {
 //  vectors is repeated at a distance of k vectors.
 //
 //  rdi  vector v of the first 8 actions      rax  number j, then v          ymm0  vector v
-//  rsi  the action                           rcx  actions, then groups of 8 left
+//  rsi  the value                            rcx  actions, then groups of 8 left
 //  rdx  k = outputs                          r9   groups of 8 after the first
-//  r8   where vector v is repeated           r10  bytes of 8 actions       r11d  number j of the action
+//  r8   where vector v is repeated           r10  bytes of 8 actions       r11d  value[j]
 void act_box(const PolicyBatch* batch) {
     asm volatile(
         OP(mov, "%c[tensors](%[b])", "%%rsi",               "tensors")
-        OP(mov, "(%%rsi)", "%%rsi",                         "&action")
+        OP(mov, "(%%rsi)", "%%rsi",                         "value")
         OP(mov, "%c[action](%[b])", "%%rdi",                "actions")
         OP(mov, "%c[outputs](%[b])", "%%rdx",               "k")
         OP(mov, "%c[n](%[b])", "%%r9",                      "lanes")
@@ -51,7 +51,7 @@ void act_box(const PolicyBatch* batch) {
         LABEL(1)
         OP(xor, "%%eax", "%%eax",                           "j = 0")
         LABEL(2)
-        OP(mov, "(%%rsi,%%rax,4)", "%%r11d",                "action[j]")
+        OP(mov, "(%%rsi,%%rax,4)", "%%r11d",                "value[j]")
         OP(mov, "%%r11d", "(%%r8)",                         "action[j] of the lane")
         OP(add, "$4", "%%r8",                               "one number further")
         OP(inc, "%%rax",                                    "j + 1")

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
 """The same action always: what a policy has to beat.
 
-``action`` is one int64 for ``Discrete`` (head ``argmax``), float32 numbers for ``Box`` (head ``box``); a file
-with an action outside the space is refused when it is loaded.
+``value`` is one int64 for ``Discrete`` (head ``argmax``) and float32 numbers for ``Box`` (head ``box``). An
+action outside the space is refused when the file is loaded, so nothing is clipped here.
 """
 
 from __future__ import annotations
@@ -15,10 +15,18 @@ from ..spec import Discrete, PolicySpec, Space
 
 
 class Policy(Protocol):
-    """The parameters and what the game says, as ``act`` needs them."""
+    """The parameter, and what ``act`` needs to know besides."""
 
-    action_space: Space
-    action: Sequence[int] | Sequence[float]
+    value: Sequence[float]
+
+    @property
+    def action(self) -> Space: ...
 
 
-SPEC = PolicySpec(tensors={"action": ("action", ("action",))}, heads=("argmax", "box"))
+SPEC = PolicySpec(tensors={"value": ("action", ("action",))}, heads=("argmax", "box"))
+
+
+def act(policy: Policy, observation: Sequence[float], rng: PCG64 | None) -> int | tuple[float, ...]:
+    if isinstance(policy.action, Discrete):
+        return int(policy.value[0])
+    return tuple(policy.value)

@@ -94,6 +94,5 @@ def decide(policy: Heads, y: Sequence[float]) -> int | tuple[float, ...]:
 
 
 def clip(y: float, low: float, high: float) -> float:
-    low, high = round_float32(low), round_float32(high)
-    v = low if y < low else y
-    return high if v > high else v
+    # max and min give their first argument unless the second is truly beyond it: NaN stays.
+    return min(max(y, round_float32(low)), round_float32(high))

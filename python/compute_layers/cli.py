@@ -1,0 +1,192 @@
+# SPDX-License-Identifier: MIT
+"""The command ``compute-layers``."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable
+from functools import wraps
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from . import _core, registry
+from .agents import agent_file, agents
+from .registry import LevelUnavailable
+
+PIPE_WIDTH = 200  # columns of a table that no terminal limits
+
+app = typer.Typer(
+    help="The same games and agents as inline assembly, C++ and Python: what each layer costs.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+
+def _console(*, stderr: bool = False) -> Console:
+    stream = sys.stderr if stderr else sys.stdout
+    return Console(stderr=stderr, width=None if stream.isatty() else PIPE_WIDTH, highlight=False)
+
+
+def _plainly(command: Callable[..., None]) -> Callable[..., None]:
+    """Errors that a user can mend are one line, not a traceback."""
+
+    @wraps(command)
+    def run(*args: Any, **kwargs: Any) -> None:
+        try:
+            command(*args, **kwargs)
+        except (ValueError, TypeError, FileNotFoundError, LevelUnavailable) as problem:
+            print(f"compute-layers: {problem}", file=sys.stderr)
+            raise typer.Exit(2) from None
+        except KeyboardInterrupt:
+            raise typer.Exit(130) from None
+
+    return run
+
+
+def _table(*columns: str) -> Table:
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    for column in columns:
+        table.add_column(column, overflow="fold")
+    return table
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        print(_core.__version__)
+        raise typer.Exit
+
+
+@app.callback()
+def _main(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    pass
+
+
+@app.command("games")
+@_plainly
+def _games() -> None:
+    """The games, and the levels that this machine serves."""
+    table = _table("game", "stem", "limit", "agents", "levels")
+    for id in registry.games():
+        game = registry.game(id)
+        served = [
+            str(level)
+            for level in registry.levels()
+            if level.available and (level.isa is None or level.isa in game.isas[level.name])
+        ]
+        limit = game.entry.max_episode_steps
+        table.add_row(id, game.stem, str(limit or "none"), str(len(agents(id))), escape(", ".join(served)))
+    _console().print(table)
+
+
+@app.command("agents")
+@_plainly
+def _agents(game: Annotated[str | None, typer.Argument(help="A game's id; all if left out.")] = None) -> None:
+    """The agents that are shipped, with their layer, family and measured return."""
+    table = _table("game", "agent", "layer", "family", "return", "from")
+    for id in registry.games() if game is None else [game]:
+        for name in agents(id):
+            file = agent_file(id, name)
+            said = file.metadata
+            table.add_row(
+                file.game.id, name, file.layer, file.family.stem, said.get("return", ""), said.get("source", "")
+            )
+    _console().print(table)
+
+
+@app.command("levels")
+@_plainly
+def _levels() -> None:
+    """The levels, whether this machine can serve them, and why not."""
+    table = _table("level", "available", "why not")
+    for level in registry.levels():
+        table.add_row(escape(str(level)), "yes" if level.available else "no", level.reason)
+    _console().print(table)
+
+
+@app.command("ladder")
+@_plainly
+def _ladder(
+    game: Annotated[str | None, typer.Argument(help="A game's id; all games if left out.")] = None,
+    agent: Annotated[
+        str | None, typer.Option("--agents", help="Names or policy files, separated by commas; all if left out.")
+    ] = None,
+    level: Annotated[
+        str | None,
+        typer.Option("--levels", help="LEVEL, LEVEL:ISA or gymnasium, separated by commas; all if left out."),
+    ] = None,
+    episodes: Annotated[
+        int | None, typer.Option(min=2, help="Episodes of a native level; level python plays fewer.")
+    ] = None,
+    quick: Annotated[bool, typer.Option("--quick", help="Under 10 s: fewer episodes and rounds.")] = False,
+    to: Annotated[Path | None, typer.Option("--json", help="Also write the figures to this file.")] = None,
+) -> None:
+    """The same agents at every level: return against nanoseconds."""
+    from dataclasses import replace
+
+    from .ladder import FULL, QUICK, measure_ladder
+
+    effort = QUICK if quick else FULL
+    if episodes is not None:
+        effort = replace(effort, episodes=episodes)
+    console = _console()
+    found = []
+    equal = True
+    for id in registry.games() if game is None else [game]:
+        ladder = measure_ladder(
+            id,
+            agent.split(",") if agent else (),
+            level.split(",") if level else (),
+            effort=effort,
+            console=_console(stderr=True),
+        )
+        ladder.print(console)
+        found.append(ladder.as_dict())
+        equal = equal and not ladder.unequal
+        if to is not None:
+            to.write_text(json.dumps(found[0] if game else found, indent=1) + "\n")
+    if not equal:
+        raise typer.Exit(1)
+
+
+@app.command("show")
+@_plainly
+def _show(game: Annotated[str, typer.Argument(help="A game's id or stem.")]) -> None:
+    """A game's rules at every level, side by side."""
+    from .show import show
+
+    show(game, _console())
+
+
+@app.command("check")
+@_plainly
+def _check(
+    game: Annotated[list[str] | None, typer.Option("--game", help="An id; all if left out. May be repeated.")] = None,
+    level: Annotated[
+        list[str] | None, typer.Option("--level", help="LEVEL or LEVEL:ISA; all if left out. May be repeated.")
+    ] = None,
+    bench: Annotated[bool, typer.Option("--bench", help="After the checks the quick ladder.")] = False,
+    seed: Annotated[int, typer.Option(min=0, help="Of the random part.")] = 0,
+    update: Annotated[bool, typer.Option("--update", help="Write the digests instead of comparing them.")] = False,
+) -> None:
+    """Whether all levels give the same bytes on this machine."""
+    from .check import check
+    from .ladder import QUICK, measure_ladder
+
+    console = _console()
+    report = check(game or (), level or (), seed=seed, update=update, console=console)
+    if not report.ok:
+        raise typer.Exit(1)
+    if bench:
+        for id in game or registry.games():
+            measure_ladder(id, (), level or (), effort=QUICK, console=_console(stderr=True)).print(console)

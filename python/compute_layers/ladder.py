@@ -1,0 +1,552 @@
+# SPDX-License-Identifier: MIT
+"""The ladder: the same agents at every level, return against nanoseconds."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+from gymnasium.vector import AutoresetMode
+from numpy.typing import NDArray
+from rich.console import Console, Group, RenderableType
+from rich.markup import escape
+from rich.table import Table
+from rich.text import Text
+
+from . import registry
+from .agents import LAYERS, Agent, AgentFile, agent_file, agents
+from .batch import Batch
+from .measure import Contestant, Interleaved, Timing, conditions, conditions_line, progress_bar, timed
+from .registry import Game, Level, LevelUnavailable, levels
+from .rollout import DEFAULT_LIMIT, rollout
+from .vector import VectorEnv
+
+SCHEMA = "compute_layers/ladder/1"
+GYMNASIUM = "gymnasium"  # the row of Gymnasium's own environments
+LEFT = ("agent", "level", "preparation", "boundary", "game \\ policy")  # columns of words
+LANES = 256  # environments that a rollout steps together
+BOUNDARY_SIZES = (1, 8, 64, 1024)
+SYNC_LANES = 64  # for Gymnasium's games without a vector environment of their own
+VECTOR_LANES = (1024, 4096, 16384)  # for the others: the best counts
+
+
+@dataclass(frozen=True)
+class Effort:
+    """How much is played and measured."""
+
+    episodes: int = 1000  # of a native level, seeds 0, 1, …
+    python_seconds: float = 1.5  # of play at level python, for each agent; its episodes are the first seeds
+    rounds: int = 25
+    chunk: float = 0.02
+
+
+FULL = Effort()
+QUICK = Effort(episodes=200, python_seconds=0.2, rounds=5, chunk=0.005)
+
+
+@dataclass
+class Row:
+    """An agent at a level.
+
+    Attributes:
+        returns: of seeds 0, 1, …; None if the level is unavailable for it.
+        decision, step: nanoseconds of a decision alone, and of an environment step with its decision.
+        reason: why it is unavailable.
+    """
+
+    agent: str
+    layer: str
+    level: str
+    preparation: str
+    returns: NDArray[np.float64] | None = None
+    decision: Timing | None = None
+    step: Timing | None = None
+    reason: str = ""
+
+    @property
+    def interval(self) -> float:
+        """Half the 95 % interval of the mean return, from the normal distribution."""
+        if self.returns is None or len(self.returns) < 2:
+            return math.nan
+        return float(1.96 * self.returns.std(ddof=1) / math.sqrt(len(self.returns)))
+
+    def as_dict(self) -> dict[str, Any]:
+        found: dict[str, Any] = {
+            "agent": self.agent,
+            "layer": self.layer,
+            "level": self.level,
+            "preparation": self.preparation,
+            "unavailable": self.reason or None,
+        }
+        if self.returns is not None:
+            found["episodes"] = len(self.returns)
+            found["return_mean"] = float(self.returns.mean())
+            found["return_interval_95"] = self.interval
+        for name, timing in (("ns_per_decision", self.decision), ("ns_per_step", self.step)):
+            found[name] = None if timing is None else asdict(timing)
+        return found
+
+
+@dataclass
+class Ladder:
+    """A measured ladder; ``print`` draws it, ``as_dict`` is the JSON."""
+
+    game: str
+    effort: Effort
+    rows: list[Row] = field(default_factory=list)
+    matrix_agent: str = ""
+    matrix: dict[tuple[str, str], Timing] = field(default_factory=dict)
+    boundary_level: str = ""
+    boundary: dict[tuple[str, int], Timing] = field(default_factory=dict)
+    compared: dict[str, int] = field(default_factory=dict)
+    unequal: list[str] = field(default_factory=list)
+    seconds: float = 0.0
+
+    def as_dict(self) -> dict[str, Any]:
+        """The ladder for a program; see ``schema``."""
+        return {
+            "schema": SCHEMA,
+            "game": self.game,
+            "conditions": conditions(),
+            "rows": [row.as_dict() for row in self.rows],
+            "matrix": {
+                "agent": self.matrix_agent,
+                "ns_per_step": [
+                    {"game_level": game, "policy_level": policy, **asdict(timing)}
+                    for (game, policy), timing in self.matrix.items()
+                ],
+            },
+            "boundary": {
+                "level": self.boundary_level,
+                "ns_per_step": [
+                    {"boundary": kind, "num_envs": n, **asdict(timing)}
+                    for (kind, n), timing in self.boundary.items()
+                ],
+            },
+            "compared_episodes": self.compared,
+            "unequal_returns": self.unequal,
+            "seconds": self.seconds,
+        }
+
+    def print(self, console: Console) -> None:
+        """The tables, with colours and bars on a terminal, plain in a pipe."""
+        picture = _Picture(self, console)
+        console.print(picture.tables())
+        for note in picture.notes():
+            console.print(note, soft_wrap=True)
+
+
+def measure_ladder(
+    game_id: str,
+    agent_names: Sequence[str] = (),
+    level_names: Sequence[str] = (),
+    *,
+    effort: Effort = FULL,
+    console: Console | None = None,
+) -> Ladder:
+    """Play, compare and time agents at all levels.
+
+    Args:
+        game_id: the id.
+        agent_names: shipped agents or policy files; empty for all that are shipped.
+        level_names: ``LEVEL`` or ``LEVEL:ISA``, or ``gymnasium``; empty for all that this machine serves.
+        effort: how much.
+        console: for progress.
+
+    Raises:
+        ValueError: an unknown game, agent or level.
+        LevelUnavailable: a level that was named cannot be served here.
+    """
+    start = time.perf_counter()
+    console = console or Console(stderr=True)
+    game = registry.game(game_id)
+    ladder = Ladder(game.id, effort)
+    files = [agent_file(game.id, name) for name in agent_names or agents(game.id)]
+    files.sort(key=lambda file: LAYERS.index(file.layer))
+    wanted, reference = parse_levels(level_names)
+
+    contestants: dict[Any, Contestant] = {}
+    with progress_bar(console, f"{game.id}: playing", len(files) * (len(wanted) + reference)) as advance:
+        for file in files:
+            _play(ladder, game, file, wanted, reference, contestants, advance)
+    _compare(ladder)
+    _matrix(ladder, game, files, wanted, contestants)
+    _boundary(ladder, game, wanted, contestants)
+
+    interleaved = Interleaved(contestants, effort.chunk)
+    with progress_bar(console, f"{game.id}: timing", len(contestants) * (effort.rounds + 1)) as advance:
+        timings = interleaved.run(effort.rounds, advance)
+    for row in ladder.rows:
+        row.decision = timings.get(("decision", row.agent, row.level))
+        row.step = timings.get(("step", row.agent, row.level))
+    ladder.matrix = {key[1:]: timing for key, timing in timings.items() if key[0] == "matrix"}
+    ladder.boundary = {key[1:]: timing for key, timing in timings.items() if key[0] == "boundary"}
+    ladder.seconds = time.perf_counter() - start
+    return ladder
+
+
+def parse_levels(names: Sequence[str]) -> tuple[list[Level], bool]:
+    """``LEVEL`` or ``LEVEL:ISA`` as :class:`Level`, and whether the row ``gymnasium`` is wanted.
+
+    Raises:
+        ValueError: an unknown level.
+        LevelUnavailable: this machine cannot serve it.
+    """
+    served = [level for level in levels() if level.available]
+    if not names:
+        return served, True
+    chosen: list[Level] = []
+    for name in names:
+        if name == GYMNASIUM:
+            continue
+        level, _, isa = name.partition(":")
+        known = {str(level.name) for level in levels()}
+        if level not in known:
+            raise registry.unknown("level", name, [*sorted(known), GYMNASIUM])
+        if isa and isa not in {found.isa for found in levels() if found.name == level}:
+            allowed = [f"{found.name}:{found.isa}" for found in levels() if found.name == level and found.isa]
+            raise registry.unknown("level", name, allowed or [level])
+        matching = [found for found in levels() if found.name == level and isa in ("", found.isa)]
+        available = [found for found in matching if found.available]
+        if not available:
+            raise LevelUnavailable(f"{name}: {'; '.join(found.reason for found in matching)}")
+        chosen += [found for found in available if found not in chosen]
+    return [level for level in served if level in chosen], GYMNASIUM in names
+
+
+def _play(
+    ladder: Ladder,
+    game: Game,
+    file: AgentFile,
+    wanted: Sequence[Level],
+    reference: bool,
+    contestants: dict[Any, Contestant],
+    advance: Callable[[], None],
+) -> None:
+    effort = ladder.effort
+    preparation = file.metadata.get("preparation", "none")
+    observations: NDArray[Any] | None = None
+    for level in wanted:
+        row = Row(file.name, file.layer, str(level), preparation)
+        ladder.rows.append(row)
+        try:
+            agent = Agent(file, level.name, level.isa, seed=0)
+            registry.resolve(level.name, level.isa, game.isas, game.id)
+        except LevelUnavailable as problem:
+            row.reason = str(problem)
+            advance()
+            continue
+        play = _player(game, agent, level)
+        if level.name == "python":
+            first = play(1)
+            each = max(first.seconds, 1e-6)
+            row.returns = play(max(2, min(effort.episodes, int(effort.python_seconds / each)))).returns
+        else:
+            row.returns = play(effort.episodes).returns
+        if observations is None:
+            observations = _observations(game, file)
+        contestants["step", file.name, str(level)] = _rollout_contestant(play, level)
+        contestants["decision", file.name, str(level)] = _decision_contestant(agent, observations)
+        advance()
+    if reference:
+        row = Row(file.name, file.layer, GYMNASIUM, preparation)
+        ladder.rows.append(row)
+        agent = Agent(file, "auto", None, seed=0)
+        row.returns = _reference_returns(game, file, effort)
+        contestants["step", file.name, GYMNASIUM] = _reference_contestant(game, agent)
+        advance()
+
+
+def _player(game: Game, agent: Agent, level: Level, policy: Agent | None = None) -> Callable[[int], Any]:
+    def play(episodes: int) -> Any:
+        lanes = LANES if level.name != "python" else 8
+        return rollout(
+            game.id, policy or agent, episodes=episodes, level=level.name, isa=level.isa, num_envs=lanes
+        )
+
+    return play
+
+
+def _rollout_contestant(play: Callable[[int], Any], level: Level, python: bool = False) -> Contestant:
+    # Many more episodes than lanes, so that the last ones, which leave lanes idle, weigh little.
+    episodes = 4 if level.name == "python" or python else 8 * LANES
+
+    def run(times: int) -> tuple[float, float]:
+        run = play(times * episodes)
+        return run.seconds, float(run.steps)
+
+    return run
+
+
+def _observations(game: Game, file: AgentFile) -> NDArray[Any]:
+    """Rows that the agent really sees: the first 16 steps of 256 environments."""
+    envs = VectorEnv(LANES, game=game.id)
+    agent = Agent(file, "auto", None, seed=0)
+    observation, _ = envs.reset(seed=0)
+    seen = [observation]
+    for _ in range(15):
+        observation = envs.step(agent(observation))[0]
+        seen.append(observation)
+    return np.concatenate(seen)
+
+
+def _decision_contestant(agent: Agent, observations: NDArray[Any]) -> Contestant:
+    rows = observations if agent.level != "python" else observations[:LANES].copy()
+    return lambda times: (agent.repeat(rows, times), float(times * len(rows)))
+
+
+def _reference_returns(game: Game, file: AgentFile, effort: Effort) -> NDArray[np.float64]:
+    """Gymnasium's own episodes of seeds 0, 1, …, with the agent's streams restarted for each."""
+    env = gym.make(game.id)
+    agent = Agent(file, "auto", None, seed=0)
+    limit = game.entry.max_episode_steps or DEFAULT_LIMIT
+    returns: list[float] = []
+    stop = time.perf_counter() + effort.python_seconds
+    while len(returns) < 2 or (len(returns) < effort.episodes and time.perf_counter() < stop):
+        observation, _ = env.reset(seed=len(returns))
+        agent.seed(len(returns))
+        total = 0.0
+        for _ in range(limit):
+            observation, reward, terminated, truncated, _ = env.step(agent(observation))
+            total += float(reward)
+            if terminated or truncated:
+                break
+        returns.append(total)
+    env.close()
+    return np.array(returns)
+
+
+def _reference_contestant(game: Game, agent: Agent) -> Contestant:
+    """Steps of Gymnasium's vector environment at its best size, with the agent's actions."""
+    own = gym.spec(game.id).vector_entry_point is not None
+    best: tuple[float, Contestant] | None = None
+    for n in VECTOR_LANES if own else (SYNC_LANES,):
+        envs = gym.make_vec(game.id, num_envs=n, vectorization_mode=None if own else "sync")
+        state = [np.ascontiguousarray(envs.reset(seed=0)[0])]
+
+        def work(envs: Any = envs, state: list[Any] = state) -> None:
+            state[0] = envs.step(agent(state[0]))[0]
+
+        contestant = timed(work, n)
+        contestant(2)
+        seconds, units = contestant(8)
+        if best is None or seconds / units < best[0]:
+            best = (seconds / units, contestant)
+    assert best is not None
+    return best[1]
+
+
+def _compare(ladder: Ladder) -> None:
+    """Per-episode returns of the seeds that all levels played must be equal."""
+    for name in dict.fromkeys(row.agent for row in ladder.rows):
+        played = [row for row in ladder.rows if row.agent == name and row.returns is not None]
+        common = min((len(row.returns) for row in played if row.returns is not None), default=0)
+        ladder.compared[name] = common
+        for row in played[1:]:
+            assert row.returns is not None
+            assert played[0].returns is not None
+            if row.returns[:common].tobytes() != played[0].returns[:common].tobytes():
+                ladder.unequal.append(f"{name}: {row.level} differs from {played[0].level}")
+
+
+def _matrix(
+    ladder: Ladder,
+    game: Game,
+    files: Sequence[AgentFile],
+    wanted: Sequence[Level],
+    contestants: dict[Any, Contestant],
+) -> None:
+    """Every level of the game with every level of the policy, for the best agent that has them all."""
+    widest = {level.name: level for level in wanted}
+    best = sorted(
+        (row for row in ladder.rows if row.returns is not None and row.level != GYMNASIUM),
+        key=lambda row: (-sum(other.agent == row.agent and not other.reason for other in ladder.rows),
+                         -float(row.returns.mean()) if row.returns is not None else 0.0),
+    )  # fmt: skip
+    if not best or len(widest) < 2:
+        return
+    ladder.matrix_agent = best[0].agent
+    file = next(file for file in files if file.name == ladder.matrix_agent)
+    for level in widest.values():
+        for policy in widest.values():
+            try:
+                agent = Agent(file, policy.name, policy.isa, seed=0)
+            except LevelUnavailable:
+                continue
+            play = _player(game, agent, level)
+            slow = policy.name == "python"
+            contestants["matrix", str(level), str(policy)] = _rollout_contestant(play, level, slow)
+
+
+def _boundary(
+    ladder: Ladder, game: Game, wanted: Sequence[Level], contestants: dict[Any, Contestant]
+) -> None:
+    """The same steps as a native loop, as calls of the native batch, and through Gymnasium's interface."""
+    if not wanted:
+        return
+    level = wanted[-1]
+    ladder.boundary_level = str(level)
+    limit = game.entry.max_episode_steps
+    for n in BOUNDARY_SIZES:
+        envs = VectorEnv(n, game=game.id, level=level.name, isa=level.isa, max_episode_steps=limit)
+        envs.action_space.seed(0)
+        batch = Batch(game, n, level.name, level.isa, limit, AutoresetMode.NEXT_STEP, True, {})
+        actions = np.stack([envs.action_space.sample() for _ in range(64)])
+        envs.reset(seed=0)
+        batch.start(range(n), list(range(n)), batch.parse_options(None))
+        contestants["boundary", "kernel", n] = _kernel_contestant(batch, actions)
+        contestants["boundary", "batch call", n] = timed(_calls(batch.step, actions), 64 * n)
+        contestants["boundary", "Gymnasium call", n] = timed(_calls(envs.step, actions), 64 * n)
+
+
+def _kernel_contestant(batch: Batch, actions: NDArray[Any]) -> Contestant:
+    return lambda times: (batch.repeat(actions, times), float(times * actions.size))
+
+
+def _calls(step: Callable[[Any], Any], actions: NDArray[Any]) -> Callable[[], None]:
+    rows = list(actions)
+
+    def work() -> None:
+        for row in rows:
+            step(row)
+
+    return work
+
+
+class _Picture:
+    """The ladder as tables."""
+
+    def __init__(self, ladder: Ladder, console: Console) -> None:
+        self.ladder = ladder
+        self.plain = not console.is_terminal
+
+    def tables(self) -> Group:
+        parts: list[RenderableType] = [*self._rows()]
+        if self.ladder.matrix:
+            parts += ["", *self._matrix()]
+        if self.ladder.boundary:
+            parts += ["", *self._boundary()]
+        return Group(*parts, "")
+
+    def _table(self, *columns: str) -> Table:
+        table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="" if self.plain else "bold")
+        for column in columns:
+            table.add_column(column, justify="left" if column in LEFT else "right", no_wrap=True)
+        return table
+
+    def _heading(self, words: str) -> Text:
+        return Text(words, style="" if self.plain else "bold cyan")
+
+    def _rows(self) -> list[RenderableType]:
+        parts: list[RenderableType] = []
+        slowest = max((row.step.median for row in self.ladder.rows if row.step), default=1.0)
+        for layer in LAYERS:
+            rows = [row for row in self.ladder.rows if row.layer == layer]
+            if not rows:
+                continue
+            table = self._table(
+                "agent", "level", "return ± 95 %", "episodes", "ns/decision", "ns/step", "steps/s", "× python", "preparation"
+            )  # fmt: skip
+            if not self.plain:
+                table.add_column("ns/step, log scale", no_wrap=True)
+            for i, row in enumerate(rows):
+                first = i == 0 or rows[i - 1].agent != row.agent
+                if first and i:
+                    table.add_row()
+                self._add(table, row, first, slowest)
+            parts += [self._heading(f"{self.ladder.game}: layer {layer}"), table, ""]
+        return parts[:-1]
+
+    def _add(self, table: Table, row: Row, first: bool, slowest: float) -> None:
+        name = row.agent if first else ""
+        if row.returns is None or row.step is None:
+            table.add_row(name, escape(row.level), "unavailable")
+            return
+        python = next(
+            (r.step for r in self.ladder.rows if r.agent == row.agent and r.level == "python" and r.step), None
+        )
+        cells = [
+            name,
+            escape(row.level),
+            f"{row.returns.mean():.2f} ± {row.interval:.2f}",
+            str(len(row.returns)),
+            _ns(row.decision),
+            _ns(row.step),
+            _rate(row.step),
+            f"{_digits(python.median / row.step.median)}" if python else "",
+            row.preparation,
+        ]
+        if not self.plain:
+            share = math.log(max(row.step.median, 1.0)) / math.log(max(slowest, 2.0))
+            cells.append("█" * max(1, round(20 * share)))
+        table.add_row(*cells)
+
+    def _matrix(self) -> list[RenderableType]:
+        names = list(dict.fromkeys(policy for _, policy in self.ladder.matrix))
+        table = self._table("game \\ policy", *map(escape, names))
+        for level in dict.fromkeys(game for game, _ in self.ladder.matrix):
+            table.add_row(escape(level), *(_ns(self.ladder.matrix.get((level, policy))) for policy in names))
+        title = f"{self.ladder.matrix_agent}: ns/step for each level of the game and of the policy"
+        return [self._heading(title), table]
+
+    def _boundary(self) -> list[RenderableType]:
+        table = self._table("boundary", *(f"n = {n}" for n in BOUNDARY_SIZES))
+        for kind in dict.fromkeys(kind for kind, _ in self.ladder.boundary):
+            table.add_row(kind, *(_ns(self.ladder.boundary.get((kind, n))) for n in BOUNDARY_SIZES))
+        title = f"The price of the boundary: ns/step at level {self.ladder.boundary_level}, random actions"
+        return [self._heading(title), table]
+
+    def notes(self) -> list[Text]:
+        """What was compared, what to distrust, and the conditions, a line each."""
+        notes: list[Text] = []
+        episodes = ", ".join(f"{name} {count}" for name, count in self.ladder.compared.items())
+        if self.ladder.unequal:
+            notes += [Text(f"RETURNS DIFFER: {line}", style="bold red") for line in self.ladder.unequal]
+        else:
+            notes.append(
+                Text(
+                    "Returns of the seeds that all rows of an agent played were compared and are equal: "
+                    f"{episodes} episodes."
+                )
+            )
+        notes += [
+            Text(f"{row.agent}: {row.reason}") for row in self.ladder.rows if row.reason
+        ]
+        timings = {
+            f"{row.agent} {row.level}": row.step for row in self.ladder.rows if row.step is not None
+        }
+        wide = [name for name, timing in timings.items() if timing.wide]
+        if wide:
+            notes.append(Text(f"Warning: rounds spread by more than 10 %: {', '.join(wide)}."))
+        rounds = min((timing.rounds for timing in timings.values()), default=0)
+        notes.append(
+            Text(
+                "ns/step is an environment step with its decision, ns/decision the decision alone; "
+                f"medians of {rounds} interleaved rounds, one thread, {self.ladder.seconds:.0f} s in all."
+            )
+        )
+        notes.append(Text(conditions_line()))
+        return notes
+
+
+def _digits(value: float) -> str:
+    if value >= 100:
+        return f"{value:,.0f}"
+    return f"{value:.1f}" if value >= 10 else f"{value:.2f}"
+
+
+def _ns(timing: Timing | None) -> str:
+    return "" if timing is None else _digits(timing.median)
+
+
+def _rate(timing: Timing) -> str:
+    rate = 1e9 / timing.median
+    for unit, factor in (("G", 1e9), ("M", 1e6), ("k", 1e3)):
+        if rate >= factor:
+            return f"{rate / factor:.3g}{unit}"
+    return f"{rate:.3g}"

@@ -1,0 +1,232 @@
+# SPDX-License-Identifier: MIT
+"""What the tests share: every game at every level, exact comparison, Gymnasium beside ours."""
+
+from __future__ import annotations
+
+import os
+
+os.environ.setdefault("SDL_VIDEODRIVER", "dummy")
+os.environ.setdefault("PYGAME_HIDE_SUPPORT_PROMPT", "1")
+for variable in ("COMPUTE_LAYERS_LEVEL", "COMPUTE_LAYERS_ISA"):
+    os.environ.pop(variable, None)
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+import numpy.typing as npt
+import pytest
+from gymnasium.vector import AutoresetMode
+from hypothesis import HealthCheck
+from hypothesis import settings as hypothesis_settings
+
+import compute_layers as cl
+from compute_layers import registry
+
+hypothesis_settings.register_profile(
+    "compute_layers",
+    deadline=None,  # nothing here asserts a time
+    derandomize=True,  # the same examples in every run
+    database=None,
+    # Fixtures used under @given are factories or constants: sharing them among examples is meant.
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+hypothesis_settings.load_profile("compute_layers")
+
+Array = npt.NDArray[Any]
+LEVELS = cl.levels()
+NEAR_KERNELS = (1, 2, 3, 5, 8, 63, 64, 1023)  # batch sizes around the lane counts of kernels
+
+# Gymnasium's own remarks about spaces and wrappers that it shares with ours; nothing else is filtered.
+INFINITE_BOUNDS = (
+    r"ignore:.*A Box observation space (minimum|maximum) value is (-?infinity).*:UserWarning",
+)
+
+
+# ---- exact comparison ----
+
+
+def frozen(value: Any) -> Any:
+    """The value with arrays as dtype, shape and bytes: equal only if every bit is. NaNs are made alike."""
+    if isinstance(value, np.ndarray):
+        if value.dtype == object:
+            return ("object", value.shape, tuple(frozen(entry) for entry in value.ravel()))
+        if value.dtype.kind == "f":
+            value = np.where(np.isnan(value), value.dtype.type(np.nan), value)
+        return (value.dtype.str, value.shape, value.tobytes())
+    if isinstance(value, Mapping):
+        return {key: frozen(entry) for key, entry in value.items()}
+    if isinstance(value, (list, tuple)):
+        return (type(value).__name__, tuple(frozen(entry) for entry in value))
+    if isinstance(value, float):
+        return ("float", frozen(np.array(value)))
+    return (type(value).__name__, value)
+
+
+def first_difference(ours: Any, theirs: Any) -> str:
+    """Where two values part, for people."""
+    if isinstance(ours, Mapping) and isinstance(theirs, Mapping):
+        if set(ours) != set(theirs):
+            return f"keys {sorted(ours)} and {sorted(theirs)}"
+        pairs = [(f"[{key!r}]", ours[key], theirs[key]) for key in ours]
+    elif isinstance(ours, (list, tuple)) and isinstance(theirs, (list, tuple)) and len(ours) == len(theirs):
+        pairs = [(f"[{i}]", a, b) for i, (a, b) in enumerate(zip(ours, theirs, strict=True))]
+    else:
+        both = isinstance(ours, np.ndarray) and isinstance(theirs, np.ndarray)
+        if both and (ours.dtype, ours.shape) == (theirs.dtype, theirs.shape):
+            entries = [frozen(np.asarray(a)) != frozen(np.asarray(b)) for a, b in zip(ours.flat, theirs.flat)]
+            at = np.unravel_index(entries.index(True), ours.shape)
+            a, b = ours[at], theirs[at]
+            shown = f"{a.hex()} and {b.hex()}" if ours.dtype.kind == "f" and ours.dtype.itemsize == 8 else f"{a!r} and {b!r}"
+            return f"{sum(entries)} of {ours.size} entries, first at {tuple(map(int, at))}: {shown}"
+        return f"{ours!r} and {theirs!r}"
+    for place, a, b in pairs:
+        if frozen(a) != frozen(b):
+            return place + first_difference(a, b)
+    return f"{ours!r} and {theirs!r}"
+
+
+def assert_same(ours: Any, theirs: Any, *where: object) -> None:
+    """Equal types, dtypes, shapes and bytes."""
+    if frozen(ours) != frozen(theirs):
+        pytest.fail(f"{' '.join(map(str, where))} differ: {first_difference(ours, theirs)}", pytrace=True)
+
+
+# ---- every game at every level ----
+
+
+def unserved(id: str, level: cl.Level) -> str:
+    """Why this level cannot play the game here; empty if it can."""
+    if level.reason or level.isa is None or level.isa in registry.game(id).isas[level.name]:
+        return level.reason
+    return f"{id} has no kernel {level}"
+
+
+def served(id: str) -> list[cl.Level]:
+    """The levels at which this game can be played here, level python first."""
+    return [level for level in LEVELS if not unserved(id, level)]
+
+
+@pytest.fixture(params=registry.games())
+def game(request: pytest.FixtureRequest) -> str:
+    """The id of each game."""
+    id: str = request.param
+    return id
+
+
+@pytest.fixture(params=LEVELS, ids=str)
+def level(request: pytest.FixtureRequest, game: str) -> cl.Level:
+    """Each level with each isa, for the fixture ``game``."""
+    found: cl.Level = request.param
+    if reason := unserved(game, found):
+        pytest.skip(reason)
+    return found
+
+
+@pytest.fixture(params=list(AutoresetMode), ids=lambda mode: mode.name)
+def mode(request: pytest.FixtureRequest) -> AutoresetMode:
+    found: AutoresetMode = request.param
+    return found
+
+
+class Maker:
+    """Makes environments of one game; at the end of the test their canaries must be alive."""
+
+    def __init__(self, id: str, level: cl.Level) -> None:
+        self.id = id
+        self.level = level
+        self._watched: list[Any] = []
+
+    def _at(self, level: cl.Level | None) -> dict[str, Any]:
+        chosen = level or self.level
+        return {"level": chosen.name, "isa": chosen.isa}
+
+    def vec(self, num_envs: int = 1, level: cl.Level | None = None, **kwargs: Any) -> cl.VectorEnv:
+        """``gym.make_vec`` of ours."""
+        env: Any = gym.make_vec(registry.NAMESPACE + self.id, num_envs=num_envs, **self._at(level), **kwargs)
+        return self.watch(env)
+
+    def wrapped(self, level: cl.Level | None = None, **kwargs: Any) -> gym.Env[Any, Any]:
+        """``gym.make`` of ours, with the wrappers that it adds."""
+        return self.watch(gym.make(registry.NAMESPACE + self.id, **self._at(level), **kwargs))
+
+    def one(self, level: cl.Level | None = None, **kwargs: Any) -> cl.Env:
+        """The single environment, bare."""
+        env: Any = self.wrapped(level, **kwargs).unwrapped
+        return env
+
+    def sync(self, num_envs: int = 1, wrappers: Any = None, **kwargs: Any) -> gym.vector.VectorEnv:
+        """Gymnasium's reference; keyword arguments of SyncVectorEnv go to it."""
+        settings = {name: kwargs.pop(name) for name in ("autoreset_mode", "copy") if name in kwargs}
+        return gym.make_vec(
+            self.id, num_envs, vectorization_mode="sync", vector_kwargs=settings, wrappers=wrappers, **kwargs
+        )
+
+    def watch(self, env: Any) -> Any:
+        self._watched.append(env.unwrapped._batch)
+        return env
+
+    def check(self) -> None:
+        for batch in self._watched:
+            assert batch.damaged() == -1, f"{batch.level}: array {batch.damaged()} was written past its end"
+        self._watched.clear()
+
+
+@pytest.fixture
+def make(game: str, level: cl.Level) -> Iterator[Maker]:
+    maker = Maker(game, level)
+    yield maker
+    maker.check()
+
+
+@pytest.fixture
+def make_all(game: str) -> Iterator[Maker]:
+    """A maker for tests that compare the levels with each other; ``vec`` and ``one`` need ``level=`` then."""
+    maker = Maker(game, served(game)[0])
+    yield maker
+    maker.check()
+
+
+# ---- playing ----
+
+
+def random_actions(space: Any, shape: tuple[int, ...], rng: np.random.Generator) -> Array:
+    """Valid actions of a single space."""
+    if isinstance(space, gym.spaces.Discrete):
+        return rng.integers(0, space.n, shape)
+    low, high = np.maximum(space.low, -10), np.minimum(space.high, 10)
+    return rng.uniform(low, high, (*shape, *space.shape)).astype(np.float32)
+
+
+def play(envs: Any, actions: Array) -> list[Any]:
+    """The results of these steps, one row of actions each."""
+    return [envs.step(row) for row in actions]
+
+
+def inside(envs: Any) -> dict[str, Any]:
+    """Everything a batch keeps between steps."""
+    return dict(envs.unwrapped.get_state(), params=list(envs.unwrapped._batch.params))
+
+
+def unchanged_by(envs: Any, error: type[BaseException] | tuple[type[BaseException], ...], match: str) -> Any:
+    """A context that wants this error, and the environments afterwards as they were."""
+    return _Unchanged(envs, error, match)
+
+
+class _Unchanged:
+    def __init__(self, envs: Any, error: Any, match: str) -> None:
+        self._envs = envs
+        self._raises = pytest.raises(error, match=match)
+
+    def __enter__(self) -> Any:
+        self._before = inside(self._envs)
+        return self._raises.__enter__()
+
+    def __exit__(self, *failure: Any) -> Any:
+        swallowed = self._raises.__exit__(*failure)
+        assert_same(inside(self._envs), self._before, "state after the refusal")
+        return swallowed
+
+
+Play = Callable[[Any, Array], list[Any]]
