@@ -481,9 +481,8 @@ class PyPlayer {
              const std::string& head, const Shape& shape, const std::vector<py::array>& tensors,
              std::vector<float> low, std::vector<float> high, bool draws, const py::object& rule)
         : player_(make_policy(stem, level, isa, rule, head_of(head), shape), shape, bytes(tensors),
-                  std::move(low), std::move(high)),
-          workspace_(player_),
-          draws_(draws) {}
+                  std::move(low), std::move(high), draws),
+          workspace_(player_) {}
 
     // The rows of later calls draw from SeedSequence(seed + row, spawn_key=(1,)).
     void seed(uint64_t low, uint64_t high) {
@@ -614,7 +613,7 @@ class PyPlayer {
 
     // Streams for n rows; those that exist go on.
     void grow(int64_t n) {
-        if (!draws_ || n <= capacity_) return;
+        if (!player_.draws() || n <= capacity_) return;
         const int64_t capacity = (std::max(n, 2 * capacity_) + kLanes - 1) / kLanes * kLanes;
         std::vector<uint64_t> streams(static_cast<size_t>(kStreamFields * capacity));
         for (int64_t field = 0; field < kStreamFields; ++field) {
@@ -630,7 +629,6 @@ class PyPlayer {
 
     Player player_;
     Player::Workspace workspace_;
-    const bool draws_;
     uint64_t seed_low_ = 0, seed_high_ = 0;
     std::vector<uint64_t> streams_;
     int64_t capacity_ = 0;

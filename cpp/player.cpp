@@ -7,8 +7,12 @@ namespace compute_layers {
 
 Player::Player(std::unique_ptr<PolicyLevel> policy, const Shape& shape,
                const std::vector<std::vector<std::byte>>& tensors, std::vector<float> low,
-               std::vector<float> high)
-    : policy_(std::move(policy)), shape_(shape), low_(std::move(low)), high_(std::move(high)) {
+               std::vector<float> high, bool draws)
+    : policy_(std::move(policy)),
+      shape_(shape),
+      low_(std::move(low)),
+      high_(std::move(high)),
+      draws_(draws) {
     std::vector<size_t> offsets;
     for (const auto& tensor : tensors) offsets.push_back(arena_.reserve(1, tensor.size()));
     arena_.allocate();

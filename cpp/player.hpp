@@ -13,10 +13,11 @@ namespace compute_layers {
 
 class Player {
   public:
-    // `tensors` are copied; low and high bound a Box action and are empty for a Discrete one.
+    // `tensors` are copied; low and high bound a Box action and are empty for a Discrete one; `draws`:
+    // whether the family uses its stream.
     Player(std::unique_ptr<PolicyLevel> policy, const Shape& shape,
            const std::vector<std::vector<std::byte>>& tensors, std::vector<float> low,
-           std::vector<float> high);
+           std::vector<float> high, bool draws);
 
     // Scratch memory of one thread.
     class Workspace {
@@ -37,6 +38,7 @@ class Player {
 
     const Shape& shape() const { return shape_; }
     bool native() const { return policy_->native(); }
+    bool draws() const { return draws_; }
 
   private:
     std::unique_ptr<PolicyLevel> policy_;
@@ -44,6 +46,7 @@ class Player {
     Arena arena_;
     std::vector<const void*> tensors_;
     const std::vector<float> low_, high_;
+    const bool draws_;
 };
 
 }  // namespace compute_layers

@@ -106,7 +106,9 @@ class Worker {
             const uint64_t low = task_.seed + static_cast<uint64_t>(k);
             const uint64_t high = low < task_.seed;
             baseline::seed(b.stream, b.stride, lane, low, high);
-            baseline::seed_spawned(policy_streams_.data() + first, lanes_.batch.n, lane, low, high, kPolicyKey);
+            if (player_.draws()) {
+                baseline::seed_spawned(policy_streams_.data() + first, lanes_.batch.n, lane, low, high, kPolicyKey);
+            }
         }
         const int64_t count = static_cast<int64_t>(starting_.size());
         game_->reset(b, starting_.data(), count, task_.options.data());

@@ -240,9 +240,12 @@ void act_four(const PolicyBatch* b) {
 template <bool kPartial>
 Act* select_sum(Head head) {
     switch (head) {
-        case Head::argmax: return act<Head::argmax, kPartial>;
-        case Head::threshold: return act<Head::threshold, kPartial>;
-        case Head::box: return act<Head::box, kPartial>;
+        case Head::argmax:
+            return act<Head::argmax, kPartial>;
+        case Head::threshold:
+            return act<Head::threshold, kPartial>;
+        case Head::box:
+            return act<Head::box, kPartial>;
     }
     return nullptr;
 }

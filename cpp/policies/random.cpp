@@ -28,9 +28,12 @@ void act_box(const PolicyBatch* b) {
 
 Act* select(Head head, int64_t, int64_t) {
     switch (head) {
-        case Head::argmax: return act_discrete;
-        case Head::box: return act_box;
-        case Head::threshold: break;
+        case Head::argmax:
+            return act_discrete;
+        case Head::box:
+            return act_box;
+        case Head::threshold:
+            break;
     }
     return nullptr;
 }

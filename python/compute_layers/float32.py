@@ -38,9 +38,6 @@ def fma(a: float, b: float, c: float) -> float:
 
     # Rounding twice goes wrong where the first result looks like a tie and was none. An inexact total whose
     # last bit is odd never does: of the two doubles around the exact sum, take the odd one.
-    if error > 0.0 or error < 0.0:
-        bits = _INT64.unpack(_DOUBLE.pack(total))[0]
-        if not bits & 1:
-            bits += 1 if (error > 0.0) == (total > 0.0) else -1
-            total = _DOUBLE.unpack(_INT64.pack(bits))[0]
+    if (error > 0.0 or error < 0.0) and not _INT64.unpack(_DOUBLE.pack(total))[0] & 1:
+        total = math.nextafter(total, math.inf if error > 0.0 else -math.inf)
     return round_float32(total)

@@ -130,7 +130,7 @@ class Interleaved:
     def result(self) -> dict[Any, Timing]:
         """The timings of the whole rounds."""
         whole = self.whole
-        return {key: _timing(rounds[:whole]) for key, rounds in self._rounds.items()}
+        return {key: summary(rounds[:whole]) for key, rounds in self._rounds.items()}
 
     def samples(self) -> dict[Any, list[float]]:
         """Nanoseconds per unit, round by round."""
@@ -138,7 +138,8 @@ class Interleaved:
         return {key: rounds[:whole] for key, rounds in self._rounds.items()}
 
 
-def _timing(rounds: list[float]) -> Timing:
+def summary(rounds: list[float]) -> Timing:
+    """Median and spread of the rounds."""
     median = statistics.median(rounds)
     if len(rounds) < 4:
         return Timing(median, (max(rounds) - min(rounds)) / median, len(rounds))

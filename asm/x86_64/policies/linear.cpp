@@ -23,9 +23,9 @@ namespace {
 //  r8   x_k of the group; in _partial the bytes of a row's whole vectors    rax  k left, then scratch
 //  r12  action of lane 0             r14  bytes of an action (box)      r13  lanes left
 //
-//  ymm0-3   y_r .. y_r+3 of 8 lanes   ymm4  x_k   ymm5  W[r,k]           ymm8, ymm9  scratch of the heads
-//  ymm0-7   partial sums of lanes 0-7            ymm8  W[r,k..k+7]      ymm14, ymm15  masks of the last terms
-//  ymm10    best   ymm11  its row, int32         ymm12  all ones while r = 0 (argmax)
+//  ymm0-3   y_r .. y_r+3 of 8 lanes  ymm4  x_k  ymm5-8  W[r,k] .. W[r+3,k]  ymm8, ymm9  scratch of the heads
+//  ymm0-7   partial sums of lanes 0-7           ymm8    W[r,k..k+7]         ymm14, ymm15  for the last terms
+//  ymm10    best   ymm11  its row, int32 (argmax)
 #define OBSERVATION_0 "(%%rdi)"
 #define OBSERVATION_1 "(%%rdi,%%rsi)"
 #define OBSERVATION_2 "(%%rdi,%%rsi,2)"
@@ -44,7 +44,7 @@ namespace {
     "rax", "rbx", "rcx", "rdx", "rsi", "rdi", "r8", "r10", "r11", "r12", "r13", "r14", "r15",            \
     YMM_CLOBBERS, "memory", "cc"
 
-// What does not change from group to group. `rows` loads rbx.
+// What does not change from group to group; <HEAD>_BEGIN loads rbx.
 #define BEGIN                                                                                            \
     OP(mov, "%c[observation](%[b])", "%%rdi",               "observations")                              \
     OP(mov, "%c[inputs](%[b])", "%%rsi",                    "inputs")                                    \
@@ -60,16 +60,9 @@ namespace {
     OP(mov, "(%%r10)", "%%r10",                             "W[0,0]")                                    \
     OP(xor, "%%r11d", "%%r11d",                             "r = 0")
 
-// x_k of the 8 lanes into scratch, for all k: four features at a time, then one by one.
-#define TRANSPOSE                                                                                        \
-    OP(lea, "(%%rdi,%%rsi,4)", "%%rcx",                     "observation 4")                             \
-    OP(mov, "%c[scratch](%[b])", "%%r8",                    "scratch")                                   \
-    OP(mov, "%c[inputs](%[b])", "%%rax",                    "inputs")                                    \
-    OP(sub, "$4", "%%rax",                                  "a block of four left?")                     \
-    OP(jl, "12f",                                           "no")                                        \
-    LABEL(11)                                                                                            \
-    MCA_BEGIN("linear transpose lanes=8")                                                                \
-    OP(vmovups, OBSERVATION_0, X(0),                        "x_k .. x_k+3 of lane 0")                     \
+// Features k .. k+3 of the 8 lanes into scratch.
+#define TRANSPOSE_BLOCK                                                                                  \
+    OP(vmovups, OBSERVATION_0, X(0),                        "x_k .. x_k+3 of lane 0")                    \
     OP(vmovups, OBSERVATION_1, X(1),                        "lane 1")                                    \
     OP(vmovups, OBSERVATION_2, X(2),                        "lane 2")                                    \
     OP(vmovups, OBSERVATION_3, X(3),                        "lane 3")                                    \
@@ -91,13 +84,32 @@ namespace {
     OP(vmovaps, Y(3), "96(%%r8)",                           "x_k+3")                                     \
     OP(add, "$16", "%%rdi",                                 "k + 4")                                     \
     OP(add, "$16", "%%rcx",                                 "k + 4")                                     \
-    OP(sub, "$-128", "%%r8",                                "k + 4")                                     \
-    OP(sub, "$4", "%%rax",                                  "a block of four left?")                     \
+    OP(sub, "$-128", "%%r8",                                "k + 4")
+
+// x_k of the 8 lanes into scratch for all k, in blocks of four features, the last of which may repeat some of
+// the block before it. Fewer than four are taken one by one.
+#define TRANSPOSE                                                                                        \
+    OP(lea, "(%%rdi,%%rsi,4)", "%%rcx",                     "observation 4")                             \
+    OP(mov, "%c[scratch](%[b])", "%%r8",                    "scratch")                                   \
+    OP(mov, "%c[inputs](%[b])", "%%rax",                    "inputs")                                    \
+    OP(sub, "$4", "%%rax",                                  "a block of four?")                          \
+    OP(jl, "12f",                                           "no")                                        \
+    LABEL(11)                                                                                            \
+    MCA_BEGIN("linear/transpose")                                                                        \
+    TRANSPOSE_BLOCK                                                                                      \
+    OP(sub, "$4", "%%rax",                                  "another?")                                  \
     MCA_END                                                                                              \
     OP(jge, "11b",                                          "next block")                                \
+    OP(add, "$4", "%%rax",                                  "m: features left")                          \
+    OP(jz, "14f",                                           "none")                                      \
+    OP(lea, "-16(%%rdi,%%rax,4)", "%%rdi",                  "back by 4 - m features")                    \
+    OP(lea, "-16(%%rcx,%%rax,4)", "%%rcx",                  "back by 4 - m features")                    \
+    OP(shl, "$5", "%%rax",                                  "bytes of m features in scratch")            \
+    OP(lea, "-128(%%r8,%%rax)", "%%r8",                     "back by 4 - m features")                    \
+    TRANSPOSE_BLOCK                                                                                      \
+    OP(jmp, "14f",                                          "done")                                      \
     LABEL(12)                                                                                            \
     OP(add, "$4", "%%rax",                                  "features left")                             \
-    OP(jz, "14f",                                           "none")                                      \
     LABEL(13)                                                                                            \
     OP(vmovss, OBSERVATION_0, X(0),                         "x_k of lane 0")                             \
     OP(vmovss, OBSERVATION_4, X(1),                         "lane 4")                                    \
@@ -117,7 +129,19 @@ namespace {
     LABEL(14)                                                                                            \
     OP(lea, "(%%rcx,%%rdx)", "%%rdi",                       "observation 5 + 3: the next group")
 
-// y_r .. y_r+3; r10 moves to row r + 4. W's rows are as long as observations.
+// Term k + j of four rows. W's rows are as long as observations.
+#define TERM_OF_4(j)                                                                                     \
+    OP(vmovaps, "32*" #j "(%%r8)", Y(4),                    "x_k")                                       \
+    OP(vbroadcastss, "4*" #j "(%%r10)", Y(5),               "W[r,k]")                                    \
+    OP(vbroadcastss, "4*" #j "(%%r10,%%rsi)", Y(6),         "W[r+1,k]")                                  \
+    OP(vbroadcastss, "4*" #j "(%%r10,%%rsi,2)", Y(7),       "W[r+2,k]")                                  \
+    OP(vbroadcastss, "4*" #j "(%%r10,%%rdx)", Y(8),         "W[r+3,k]")                                  \
+    OP(vfmadd231ps, Y(4), Y(5), Y(0),                       "y_r + W[r,k]*x_k")                          \
+    OP(vfmadd231ps, Y(4), Y(6), Y(1),                       "y_r+1 + W[r+1,k]*x_k")                      \
+    OP(vfmadd231ps, Y(4), Y(7), Y(2),                       "y_r+2 + W[r+2,k]*x_k")                      \
+    OP(vfmadd231ps, Y(4), Y(8), Y(3),                       "y_r+3 + W[r+3,k]*x_k")
+
+// y_r .. y_r+3; r10 moves to row r + 4.
 #define CHAINS_4                                                                                         \
     OP(vbroadcastss, "(%%r15,%%r11,4)", Y(0),               "y_r = b_r")                                 \
     OP(vbroadcastss, "4(%%r15,%%r11,4)", Y(1),              "y_r+1 = b_r+1")                             \
@@ -125,38 +149,64 @@ namespace {
     OP(vbroadcastss, "12(%%r15,%%r11,4)", Y(3),             "y_r+3 = b_r+3")                             \
     OP(mov, "%c[scratch](%[b])", "%%r8",                    "x_0")                                       \
     OP(mov, "%c[inputs](%[b])", "%%rax",                    "inputs")                                    \
+    OP(sub, "$4", "%%rax",                                  "four terms?")                               \
+    OP(jl, "22f",                                           "no")                                        \
     LABEL(21)                                                                                            \
-    MCA_BEGIN("linear 4 rows lanes=8")                                                                   \
-    OP(vmovaps, "(%%r8)", Y(4),                             "x_k")                                       \
-    OP(vbroadcastss, "(%%r10)", Y(5),                       "W[r,k]")                                    \
-    OP(vbroadcastss, "(%%r10,%%rsi)", Y(6),                 "W[r+1,k]")                                  \
-    OP(vbroadcastss, "(%%r10,%%rsi,2)", Y(7),               "W[r+2,k]")                                  \
-    OP(vbroadcastss, "(%%r10,%%rdx)", Y(8),                 "W[r+3,k]")                                  \
-    OP(vfmadd231ps, Y(4), Y(5), Y(0),                       "y_r + W[r,k]*x_k")                          \
-    OP(vfmadd231ps, Y(4), Y(6), Y(1),                       "y_r+1 + W[r+1,k]*x_k")                      \
-    OP(vfmadd231ps, Y(4), Y(7), Y(2),                       "y_r+2 + W[r+2,k]*x_k")                      \
-    OP(vfmadd231ps, Y(4), Y(8), Y(3),                       "y_r+3 + W[r+3,k]*x_k")                      \
+    MCA_BEGIN("linear/chains_4")                                                                         \
+    TERM_OF_4(0)                                                                                         \
+    TERM_OF_4(1)                                                                                         \
+    TERM_OF_4(2)                                                                                         \
+    TERM_OF_4(3)                                                                                         \
+    OP(sub, "$-128", "%%r8",                                "k + 4")                                     \
+    OP(add, "$16", "%%r10",                                 "k + 4")                                     \
+    OP(sub, "$4", "%%rax",                                  "another four?")                             \
+    MCA_END                                                                                              \
+    OP(jge, "21b",                                          "next terms")                                \
+    LABEL(22)                                                                                            \
+    OP(add, "$4", "%%rax",                                  "terms left")                                \
+    OP(jz, "24f",                                           "none")                                      \
+    LABEL(23)                                                                                            \
+    TERM_OF_4(0)                                                                                         \
     OP(add, "$32", "%%r8",                                  "k + 1")                                     \
     OP(add, "$4", "%%r10",                                  "k + 1")                                     \
     OP(dec, "%%rax",                                        "terms left")                                \
-    MCA_END                                                                                              \
-    OP(jnz, "21b",                                          "next k")                                    \
+    OP(jnz, "23b",                                          "next term")                                 \
+    LABEL(24)                                                                                            \
     OP(add, "%%rdx", "%%r10",                               "W[r+4,0]")
+
+// Term k + j of one row.
+#define TERM_OF_1(j)                                                                                     \
+    OP(vbroadcastss, "4*" #j "(%%r10)", Y(5),               "W[r,k]")                                    \
+    OP(vfmadd231ps, "32*" #j "(%%r8)", Y(5), Y(0),          "y_r + W[r,k]*x_k")
 
 // y_r; r10 moves to row r + 1.
 #define CHAIN_1                                                                                          \
     OP(vbroadcastss, "(%%r15,%%r11,4)", Y(0),               "y_r = b_r")                                 \
     OP(mov, "%c[scratch](%[b])", "%%r8",                    "x_0")                                       \
     OP(mov, "%c[inputs](%[b])", "%%rax",                    "inputs")                                    \
-    LABEL(22)                                                                                            \
-    MCA_BEGIN("linear row lanes=8")                                                                      \
-    OP(vbroadcastss, "(%%r10)", Y(5),                       "W[r,k]")                                    \
-    OP(vfmadd231ps, "(%%r8)", Y(5), Y(0),                   "y_r + W[r,k]*x_k")                          \
+    OP(sub, "$4", "%%rax",                                  "four terms?")                               \
+    OP(jl, "26f",                                           "no")                                        \
+    LABEL(25)                                                                                            \
+    MCA_BEGIN("linear/chain_1")                                                                          \
+    TERM_OF_1(0)                                                                                         \
+    TERM_OF_1(1)                                                                                         \
+    TERM_OF_1(2)                                                                                         \
+    TERM_OF_1(3)                                                                                         \
+    OP(sub, "$-128", "%%r8",                                "k + 4")                                     \
+    OP(add, "$16", "%%r10",                                 "k + 4")                                     \
+    OP(sub, "$4", "%%rax",                                  "another four?")                             \
+    MCA_END                                                                                              \
+    OP(jge, "25b",                                          "next terms")                                \
+    LABEL(26)                                                                                            \
+    OP(add, "$4", "%%rax",                                  "terms left")                                \
+    OP(jz, "28f",                                           "none")                                      \
+    LABEL(27)                                                                                            \
+    TERM_OF_1(0)                                                                                         \
     OP(add, "$32", "%%r8",                                  "k + 1")                                     \
     OP(add, "$4", "%%r10",                                  "k + 1")                                     \
     OP(dec, "%%rax",                                        "terms left")                                \
-    MCA_END                                                                                              \
-    OP(jnz, "22b",                                          "next k")
+    OP(jnz, "27b",                                          "next term")                                 \
+    LABEL(28)
 
 #define EACH_CHAIN(HEAD)                                                                                 \
     LABEL(2)                                                                                             \
@@ -197,7 +247,7 @@ namespace {
 // y_r of 8 lanes by 8 partial sums each: p_j takes the terms k with k % 8 = j, p_0 starts with b_r. r10 moves
 // to row r + 1.
 #define PARTIAL_SUMS                                                                                     \
-    OP(vmovss, "(%%r15,%%r11,4)", X(0),                     "p_0 = b_r, p_1 .. p_7 = 0: lane 0")          \
+    OP(vmovss, "(%%r15,%%r11,4)", X(0),                     "p_0 = b_r, p_1 .. p_7 = 0: lane 0")         \
     OP(vmovaps, Y(0), Y(1),                                 "lane 1")                                    \
     OP(vmovaps, Y(0), Y(2),                                 "lane 2")                                    \
     OP(vmovaps, Y(0), Y(3),                                 "lane 3")                                    \
@@ -208,8 +258,8 @@ namespace {
     OP(lea, "(%%rdi,%%rsi,4)", "%%rcx",                     "observation 4")                             \
     OP(mov, "%%r8", "%%rax",                                "bytes of whole vectors")                    \
     LABEL(31)                                                                                            \
-    MCA_BEGIN("linear partial sums lanes=8")                                                             \
-    OP(vmovups, "(%%r10)", Y(8),                            "W[r,k..k+7]")                                \
+    MCA_BEGIN("linear/partial_sums")                                                                     \
+    OP(vmovups, "(%%r10)", Y(8),                            "W[r,k..k+7]")                               \
     OP(vfmadd231ps, OBSERVATION_0, Y(8), Y(0),              "p + W[r,k]*x_k, lane 0")                    \
     OP(vfmadd231ps, OBSERVATION_1, Y(8), Y(1),              "lane 1")                                    \
     OP(vfmadd231ps, OBSERVATION_2, Y(8), Y(2),              "lane 2")                                    \
@@ -248,17 +298,17 @@ namespace {
     OP(sub, "%%r8", "%%rdi",                                "observation 0 again")                       \
     OP(sub, "%%r8", "%%r10",                                "W[r,0]")                                    \
     OP(add, "%%rsi", "%%r10",                               "W[r+1,0]")                                  \
-    OP(vinsertf128, "$1", X(4), Y(0), Y(8),                 "p_0 .. p_3 of lanes 0, 4")                   \
-    OP(vperm2f128, "$0x31", Y(4), Y(0), Y(9),               "p_4 .. p_7")                                 \
+    OP(vinsertf128, "$1", X(4), Y(0), Y(8),                 "p_0 .. p_3 of lanes 0, 4")                  \
+    OP(vperm2f128, "$0x31", Y(4), Y(0), Y(9),               "p_4 .. p_7")                                \
     OP(vaddps, Y(9), Y(8), Y(0),                            "s_j = p_j + p_j+4, lanes 0, 4")             \
-    OP(vinsertf128, "$1", X(5), Y(1), Y(8),                 "p_0 .. p_3 of lanes 1, 5")                   \
-    OP(vperm2f128, "$0x31", Y(5), Y(1), Y(9),               "p_4 .. p_7")                                 \
+    OP(vinsertf128, "$1", X(5), Y(1), Y(8),                 "p_0 .. p_3 of lanes 1, 5")                  \
+    OP(vperm2f128, "$0x31", Y(5), Y(1), Y(9),               "p_4 .. p_7")                                \
     OP(vaddps, Y(9), Y(8), Y(1),                            "s_j, lanes 1, 5")                           \
-    OP(vinsertf128, "$1", X(6), Y(2), Y(8),                 "p_0 .. p_3 of lanes 2, 6")                   \
-    OP(vperm2f128, "$0x31", Y(6), Y(2), Y(9),               "p_4 .. p_7")                                 \
+    OP(vinsertf128, "$1", X(6), Y(2), Y(8),                 "p_0 .. p_3 of lanes 2, 6")                  \
+    OP(vperm2f128, "$0x31", Y(6), Y(2), Y(9),               "p_4 .. p_7")                                \
     OP(vaddps, Y(9), Y(8), Y(2),                            "s_j, lanes 2, 6")                           \
-    OP(vinsertf128, "$1", X(7), Y(3), Y(8),                 "p_0 .. p_3 of lanes 3, 7")                   \
-    OP(vperm2f128, "$0x31", Y(7), Y(3), Y(9),               "p_4 .. p_7")                                 \
+    OP(vinsertf128, "$1", X(7), Y(3), Y(8),                 "p_0 .. p_3 of lanes 3, 7")                  \
+    OP(vperm2f128, "$0x31", Y(7), Y(3), Y(9),               "p_4 .. p_7")                                \
     OP(vaddps, Y(9), Y(8), Y(3),                            "s_j, lanes 3, 7")                           \
     OP(vunpcklpd, Y(1), Y(0), Y(8),                         "s_0 s_1 of lanes 0 1, 4 5")                 \
     OP(vunpckhpd, Y(1), Y(0), Y(9),                         "s_2 s_3")                                   \
@@ -280,22 +330,22 @@ namespace {
 #define NEXT_PARTIAL                                                                                     \
     OP(lea, "(%%rdi,%%rsi,8)", "%%rdi",                     "observation 8: the next group")
 
-// Heads: <HEAD>_BEGIN once, <HEAD>_FIRST before the rows of a group, <HEAD>(y) for row r with y_r in register
-// y, <HEAD>_LAST after them.
+// Heads: <HEAD>_BEGIN once, <HEAD>(y) for row r with y_r in register y, <HEAD>_LAST after all rows.
 #define ARGMAX_BEGIN                                                                                     \
     OP(mov, "%c[outputs](%[b])", "%%rbx",                   "rows")
 
-#define ARGMAX_FIRST                                                                                     \
-    OP(vpcmpeqd, Y(12), Y(12), Y(12),                       "the first row is best, even a NaN")
-
+// vmaxps gives its last source, here best, unless y_r is truly greater: as the comparison says.
 #define ARGMAX(y)                                                                                        \
+    OP(test, "%%r11", "%%r11",                              "r = 0?")                                    \
+    OP(jnz, "41f",                                          "no")                                        \
+    OP(vmovaps, Y(y), Y(10),                                "best = y_0, even a NaN")                    \
+    OP(vpxor, X(11), X(11), X(11),                          "its row")                                   \
+    LABEL(41)                                                                                            \
     OP(vmovd, "%%r11d", X(9),                               "r")                                         \
     OP(vpbroadcastd, X(9), Y(9),                            "r")                                         \
     OP(vcmpgt_oqps, Y(10), Y(y), Y(8),                      "y_r > best")                                \
-    OP(vorps, Y(12), Y(8), Y(8),                            "or r = 0")                                  \
-    OP(vblendvps, Y(8), Y(y), Y(10), Y(10),                 "best")                                      \
+    OP(vmaxps, Y(10), Y(y), Y(10),                          "best = y_r if y_r > best else best")        \
     OP(vblendvps, Y(8), Y(9), Y(11), Y(11),                 "its row")                                   \
-    OP(vxorps, X(12), X(12), X(12),                         "r > 0 from here on")                        \
     OP(inc, "%%r11",                                        "r + 1")
 
 #define ARGMAX_LAST                                                                                      \
@@ -332,10 +382,10 @@ namespace {
     OP(lea, "(%%r12,%%r11,4)", "%%rax",                     "action[r] of lane 0")                       \
     OP(inc, "%%r11",                                        "r + 1")                                     \
     OP(cmp, "$4", "%%r14",                                  "actions of one number?")                    \
-    OP(jne, "41f",                                          "no")                                        \
+    OP(jne, "42f",                                          "no")                                        \
     OP(vmovups, Y(8), "(%%rax)",                            "v of all lanes")                            \
-    OP(jmp, "42f",                                          "done")                                      \
-    LABEL(41)                                                                                            \
+    OP(jmp, "43f",                                          "done")                                      \
+    LABEL(42)                                                                                            \
     OP(vextractf128, "$1", Y(8), X(9),                      "v of lanes 4 to 7")                         \
     OP(lea, "(%%rax,%%r14,2)", "%%rcx",                     "lane 2")                                    \
     OP(vmovss, X(8), "(%%rax)",                             "v of lane 0")                               \
@@ -347,7 +397,7 @@ namespace {
     OP(add, "%%r14", "%%rcx",                               "lane 3")                                    \
     OP(vextractps, "$1", X(9), "(%%rcx,%%r14,2)",           "lane 5")                                    \
     OP(vextractps, "$3", X(9), "(%%rcx,%%r14,4)",           "lane 7")                                    \
-    LABEL(42)
+    LABEL(43)
 
 #define BOX_LAST                                                                                         \
     OP(lea, "(%%r12,%%r14,8)", "%%r12",                     "8 actions further")
@@ -364,7 +414,6 @@ void act_argmax(const PolicyBatch* batch) {
         LABEL(1)
         TRANSPOSE
         FIRST_ROW
-        ARGMAX_FIRST
         EACH_CHAIN(ARGMAX)
         ARGMAX_LAST
         NEXT_GROUP
@@ -403,7 +452,6 @@ void act_argmax_partial(const PolicyBatch* batch) {
         ARGMAX_BEGIN
         LABEL(1)
         FIRST_ROW
-        ARGMAX_FIRST
         EACH_PARTIAL(ARGMAX)
         ARGMAX_LAST
         NEXT_PARTIAL
@@ -476,7 +524,7 @@ void act_four_threshold(const PolicyBatch* batch) {
         OP(vbroadcastss, "(%[b])", Y(11),                   "b_0")
         OP(vxorps, X(10), X(10), X(10),                     "0.0")
         LABEL(1)
-        MCA_BEGIN("linear four threshold lanes=8")
+        MCA_BEGIN("linear/four_threshold lanes=8")
         TRANSPOSE_FOUR
         OP(vfmadd213ps, Y(11), Y(12), Y(0),                 "y = b_0 + W[0,0]*x_0")
         OP(vfmadd231ps, Y(1), Y(13), Y(0),                  "y + W[0,1]*x_1")
@@ -518,7 +566,7 @@ void act_four_argmax(const PolicyBatch* batch) {
         OP(vbroadcastss, "24(%%rsi)", Y(14),                "W[1,2]")
         OP(vbroadcastss, "28(%%rsi)", Y(15),                "W[1,3]")
         LABEL(1)
-        MCA_BEGIN("linear four argmax lanes=8")
+        MCA_BEGIN("linear/four_argmax lanes=8")
         TRANSPOSE_FOUR
         OP(vbroadcastss, "(%[b])", Y(4),                    "y_0 = b_0")
         OP(vbroadcastss, "4(%[b])", Y(5),                   "y_1 = b_1")
@@ -562,7 +610,8 @@ Act* policies::linear(Head head, int64_t inputs, int64_t outputs) {
         case Head::threshold:
             if (inputs == 4) return act_four_threshold;
             return partial ? act_threshold_partial : act_threshold;
-        case Head::box: return partial ? act_box_partial : act_box;
+        case Head::box:
+            return partial ? act_box_partial : act_box;
     }
     return nullptr;
 }

@@ -1,0 +1,122 @@
+# SPDX-License-Identifier: MIT
+"""``pytest benchmarks``: every row is a ratio of contestants that took turns in one measurement.
+
+pytest-benchmark stores the rows (``--benchmark-json FILE``); the table is printed at the end.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from compute_layers.measure import Contestant, Interleaved, conditions, conditions_line, summary
+
+BARS = tomllib.loads((Path(__file__).parent / "bars.toml").read_text())
+ROUNDS = 21
+
+
+@dataclass(frozen=True)
+class Result:
+    """A row of the table; ``figure`` is compared with the row's bar in bars.toml."""
+
+    game: str
+    name: str
+    figure: float
+    spread: float
+    detail: str
+    command: str
+
+    @property
+    def bar(self) -> Mapping[str, Any]:
+        bar: Mapping[str, Any] = BARS.get(self.game, {}).get(self.name, {})
+        return bar
+
+    @property
+    def verdict(self) -> str:
+        if "least" in self.bar:
+            reached = self.figure >= self.bar["least"]
+        elif "most" in self.bar:
+            reached = self.figure <= self.bar["most"]
+        else:
+            return ""
+        return "reached" if reached else "SHORT"
+
+    @property
+    def demand(self) -> str:
+        if "least" in self.bar:
+            aim = f", aim {self.bar['aim']}" if "aim" in self.bar else ""
+            return f"≥ {self.bar['least']}{aim}"
+        return f"≤ {self.bar['most']}" if "most" in self.bar else ""
+
+
+_RESULTS = pytest.StashKey[list[Result]]()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.stash[_RESULTS] = []
+
+
+class Measure:
+    """Measures rows and hands them to pytest-benchmark and to the table."""
+
+    def __init__(self, request: pytest.FixtureRequest, benchmark: Any) -> None:
+        self._results = request.config.stash[_RESULTS]
+        self._benchmark = benchmark
+        self._node = request.node
+        benchmark.extra_info["conditions"] = conditions()
+        benchmark.extra_info["rows"] = []
+
+    def interleaved(
+        self, contestants: Mapping[Any, Contestant], rounds: int = ROUNDS, chunk: float = 0.02
+    ) -> Interleaved:
+        """Contestants measured in turn, as the benchmark's one stored round."""
+        measurement = Interleaved(contestants, chunk)
+        self._benchmark.pedantic(measurement.run, args=(rounds,), rounds=1, iterations=1)
+        return measurement
+
+    def ratio(self, game: str, name: str, measurement: Interleaved, ours: Any, theirs: Any) -> float:
+        """A row: how many times faster ``ours`` is, by the median of the rounds' ratios."""
+        samples = measurement.samples()
+        timing = summary([t / o for o, t in zip(samples[ours], samples[theirs], strict=True)])
+        detail = " / ".join(f"{measurement.result()[key].median:,.2f}" for key in (theirs, ours))
+        return self.row(game, name, timing.median, timing.spread, f"{detail} ns")
+
+    def row(self, game: str, name: str, figure: float, spread: float, detail: str) -> float:
+        """Any other row."""
+        path = Path(self._node.path).relative_to(self._node.config.rootpath)
+        result = Result(game, name, figure, spread, detail, f'pytest "{path}::{self._node.name}"')
+        self._results.append(result)
+        self._benchmark.extra_info["rows"].append({**vars(result), "verdict": result.verdict})
+        return figure
+
+
+@pytest.fixture
+def measure(request: pytest.FixtureRequest, benchmark: Any) -> Measure:
+    return Measure(request, benchmark)
+
+
+def pytest_terminal_summary(
+    terminalreporter: Any, config: pytest.Config, exitstatus: int | pytest.ExitCode
+) -> None:
+    results = config.stash[_RESULTS]
+    if not results:
+        return
+    terminalreporter.section("speed, ratios of one interleaved run")
+    write: Callable[[str], None] = terminalreporter.write_line
+    write("| game | row | figure | spread | must reach | verdict | detail |")
+    write("|---|---|---|---|---|---|---|")
+    for r in results:
+        unit = f" {r.bar['unit']}" if "unit" in r.bar else ("×" if "/" in r.name else "")
+        write(
+            f"| {r.game} | {r.name} | {r.figure:.4g}{unit} | {100 * r.spread:.0f} % | {r.demand} | {r.verdict} "
+            f"| {r.detail} |"
+        )
+    write("")
+    for command in dict.fromkeys(r.command for r in results):
+        write(command)
+    write(conditions_line())

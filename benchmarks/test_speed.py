@@ -1,0 +1,292 @@
+# SPDX-License-Identifier: MIT
+"""The speed table: every game of the registry against the strongest opponents that are always at hand."""
+
+from __future__ import annotations
+
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+import pytest
+from conftest import Measure
+from numpy.typing import NDArray
+
+import compute_layers as cl
+from compute_layers.agents import load_agent
+from compute_layers.measure import Contestant, timed
+from compute_layers.rollout import rollout
+from compute_layers.vector import VectorEnv
+
+GAMES = cl.games()
+ASM = [level for level in cl.levels() if level.available and level.name == "asm"]
+CPP = [level for level in cl.levels() if level.available and level.name == "cpp"]
+
+needs_asm = pytest.mark.skipif(not ASM, reason="no level asm: " + "; ".join(
+    f"{level}: {level.reason}" for level in cl.levels() if level.name == "asm"))  # fmt: skip
+every_game = pytest.mark.parametrize("game", GAMES)
+
+
+def environments(game: str, n: int, level: str, isa: str | None = None) -> VectorEnv:
+    limit = gym.spec(f"compute_layers/{game}").max_episode_steps
+    envs = VectorEnv(n, game=game, level=level, isa=isa, max_episode_steps=limit)
+    envs.reset(seed=0)
+    return envs
+
+
+def gymnasium_environments(game: str, n: int) -> Any:
+    """Gymnasium's own vector environment if it has one, else the sync one."""
+    own = gym.spec(game).vector_entry_point is not None
+    envs = gym.make_vec(game, num_envs=n, vectorization_mode=None if own else "sync")
+    envs.reset(seed=0)
+    return envs
+
+
+def random_actions(envs: Any, rows: int = 64) -> NDArray[Any]:
+    envs.action_space.seed(0)
+    return np.stack([envs.action_space.sample() for _ in range(rows)])
+
+
+def agent_actions(game: str, agent: str, n: int, rows: int) -> NDArray[Any]:
+    """The actions of an agent's first steps."""
+    envs, policy = environments(game, n, "auto"), load_agent(game, agent)
+    observation, _ = envs.reset(seed=0)
+    actions = []
+    for _ in range(rows):
+        actions.append(policy(observation))
+        observation = envs.step(actions[-1])[0]
+    return np.stack(actions)
+
+
+def kernel(game: str, n: int, level: cl.Level, actions: NDArray[Any], reset: bool = False) -> Contestant:
+    """The native loop; with ``reset`` it starts afresh before each pass, outside the clock."""
+    envs = environments(game, n, level.name, level.isa)
+    batch = envs._batch
+    if not reset:
+        return lambda times: (batch.repeat(actions, times), float(times * actions.size))
+
+    def run(times: int) -> tuple[float, float]:
+        seconds = 0.0
+        for _ in range(times):
+            envs.reset(seed=0)
+            seconds += batch.repeat(actions, 1)
+        return seconds, float(times * actions.size)
+
+    return run
+
+
+def calls(step: Callable[[Any], Any], actions: NDArray[Any]) -> Contestant:
+    rows = list(actions)
+
+    def work() -> None:
+        for row in rows:
+            step(row)
+
+    return timed(work, actions.size)
+
+
+@needs_asm
+@every_game
+def test_kernel(game: str, measure: Measure) -> None:
+    n, asm, cpp = 1024, ASM[-1], CPP[-1]
+    actions = random_actions(environments(game, n, "auto"))
+    contestants: dict[Any, Contestant] = {
+        "asm": kernel(game, n, asm, actions),
+        "cpp": kernel(game, n, cpp, actions),
+    }
+    for lanes in (1024, 4096, 16384, 65536) if gym.spec(game).vector_entry_point else (64,):
+        theirs = gymnasium_environments(game, lanes)
+        contestants["gymnasium", lanes] = calls(theirs.step, random_actions(theirs, 8))
+    measurement = measure.interleaved(contestants)
+    medians = measurement.result()
+    best = min((key for key in contestants if key[0] == "gymnasium"), key=lambda key: medians[key].median)
+    measure.ratio(game, f"asm kernel with refill, n = {n} / Gymnasium at its best n", measurement, "asm", best)
+    measure.ratio(game, f"asm kernel with refill, n = {n} / cpp-native", measurement, "asm", "cpp")
+
+
+@needs_asm
+@every_game
+def test_kernel_without_resets(game: str, measure: Measure) -> None:
+    n, agent = 1024, best_agent(game)
+    actions = agent_actions(game, agent, n, 400)
+    contestants = {
+        level.name: kernel(game, n, level, actions, reset=True) for level in (ASM[-1], CPP[-1])
+    }
+    measurement = measure.interleaved(contestants)
+    measure.ratio(game, f"asm kernel without resets, n = {n} / cpp-native", measurement, "asm", "cpp")
+
+
+def best_agent(game: str) -> str:
+    """The shipped agent with the highest return."""
+    return max(cl.agents(game), key=lambda name: rollout(game, name, episodes=200).returns.mean())
+
+
+@pytest.mark.parametrize("n", [1, 1024])
+@every_game
+def test_vector_env(game: str, n: int, measure: Measure) -> None:
+    ours, theirs = environments(game, n, "auto"), gymnasium_environments(game, n)
+    actions = random_actions(ours)
+    measurement = measure.interleaved(
+        {"ours": calls(ours.step, actions), "theirs": calls(theirs.step, actions)}
+    )
+    measure.ratio(game, f"VectorEnv.step, n = {n} / Gymnasium", measurement, "ours", "theirs")
+
+
+def episodes(env: Any, policy: Callable[[Any], Any], steps: int) -> Callable[[], None]:
+    """Steps with resets, as everybody writes them."""
+    state = [env.reset(seed=0)[0]]
+
+    def work() -> None:
+        observation = state[0]
+        for _ in range(steps):
+            observation, _, terminated, truncated, _ = env.step(policy(observation))
+            if terminated or truncated:
+                observation, _ = env.reset()
+        state[0] = observation
+
+    return work
+
+
+@every_game
+def test_single_environment(game: str, measure: Measure) -> None:
+    contestants: dict[Any, Contestant] = {}
+    for name, env in (("ours", gym.make(f"compute_layers/{game}", level="cpp")), ("theirs", gym.make(game))):
+        env.action_space.seed(0)
+        actions = iter([env.action_space.sample() for _ in range(4096)] * 10_000)
+        contestants[name] = timed(episodes(env, lambda _, actions=actions: next(actions), 512), 512)
+    measurement = measure.interleaved(contestants)
+    measure.ratio(game, "gym.make, level cpp / Gymnasium", measurement, "ours", "theirs")
+
+
+@needs_asm
+def test_rollout_of_a_rule(measure: Measure) -> None:
+    game = "CartPole-v1"
+
+    def ours(times: int) -> tuple[float, float]:
+        run = rollout(game, "pd", episodes=512 * times, level="asm")
+        return run.seconds, float(run.steps)
+
+    rule = timed(episodes(gym.make(game), lambda obs: int(3 * obs[2] + obs[3] > 0), 512), 512)
+    measurement = measure.interleaved({"ours": ours, "theirs": rule})
+    name = "rollout pd, asm x asm / the rule in Python on Gymnasium"
+    measure.ratio(game, name, measurement, "ours", "theirs")
+
+
+@every_game
+def test_one_decision(game: str, measure: Measure) -> None:
+    name = best_agent(game)
+    agent = load_agent(game, name)
+    observation = environments(game, 1, "auto").reset(seed=0)[0][0]
+
+    def empty(observation: Any) -> int:
+        return 0
+
+    def repeat(policy: Callable[[Any], Any]) -> Contestant:
+        def work() -> None:
+            for _ in range(1000):
+                policy(observation)
+
+        return timed(work, 1000)
+
+    measurement = measure.interleaved({"agent": repeat(agent), "empty": repeat(empty)})
+    samples = measurement.samples()
+    over = [a - e for a, e in zip(samples["agent"], samples["empty"], strict=True)]
+    medians = measurement.result()
+    detail = f"{medians['agent'].median:.0f} - {medians['empty'].median:.0f} ns"
+    row = f"agent(obs), one observation, {name}"
+    measure.row(game, row, statistics.median(over), medians["agent"].spread, detail)
+
+
+def play(game: str, agent: str, num_envs: int, threads: int, episodes: int) -> Contestant:
+    def run(times: int) -> tuple[float, float]:
+        run = rollout(game, agent, episodes=episodes * times, num_envs=num_envs, threads=threads)
+        return run.seconds, float(run.steps)
+
+    return run
+
+
+@every_game
+def test_rollout_threads(game: str, measure: Measure) -> None:
+    agent = best_agent(game)
+    measurement = measure.interleaved(
+        {threads: play(game, agent, 1024, threads, 4096) for threads in (1, 2)}, chunk=0.05
+    )
+    measure.ratio(game, "rollout, 2 threads / 1 thread", measurement, 2, 1)
+
+
+@every_game
+def test_rollout_of_a_million_lanes(game: str, measure: Measure) -> None:
+    agent, million = best_agent(game), 1 << 20
+    lanes = measure.interleaved({"1k": play(game, agent, 1024, 1, million), "1M": play(game, agent, million, 1, million)}, rounds=5)
+    samples = lanes.samples()
+    cost = [many / few for few, many in zip(samples["1k"], samples["1M"], strict=True)]
+    medians = lanes.result()
+    detail = f"{medians['1M'].median:.2f} / {medians['1k'].median:.2f} ns"
+    measure.row(game, "rollout, 1M lanes / 1k lanes", statistics.median(cost), medians["1M"].spread, detail)
+
+
+@every_game
+def test_batch_of_a_million(game: str, measure: Measure) -> None:
+    """A batch step at n = 1M is bound by memory: beside it the copy bandwidth of the machine."""
+    million, thousand = 1 << 20, 1 << 10
+    level = (ASM or CPP)[-1]
+    source, target = np.zeros(1 << 25), np.zeros(1 << 25)
+
+    def copy(times: int) -> tuple[float, float]:
+        start = time.perf_counter()
+        for _ in range(times):
+            np.copyto(target, source)
+        return time.perf_counter() - start, float(times * 2 * source.nbytes)
+
+    contestants: dict[Any, Contestant] = {"copy": copy}
+    for n in (million, thousand):
+        envs = environments(game, n, level.name, level.isa)
+        contestants[n] = kernel(game, n, level, random_actions(envs, 4))
+    measurement = measure.interleaved(contestants, rounds=9)
+    medians = measurement.result()
+    batch = environments(game, 8, level.name, level.isa)._batch
+    moved = step_bytes(batch)
+    bandwidth = 1 / medians["copy"].median
+    used = moved / medians[million].median
+    detail = (
+        f"{medians[million].median:.2f} / {medians[thousand].median:.2f} ns; {moved} bytes a step make "
+        f"{used:.1f} GB/s, copying moves {bandwidth:.1f} GB/s"
+    )
+    samples = measurement.samples()
+    cost = [many / few for few, many in zip(samples[thousand], samples[million], strict=True)]
+    measure.row(game, "batch step, 1M lanes / 1k lanes", statistics.median(cost), medians[million].spread, detail)
+
+
+def step_bytes(batch: Any) -> int:
+    """Bytes that a step reads and writes for a lane: state and elapsed both ways, action in, outputs out."""
+    fields = 8 * len(batch.state)
+    outputs = batch.observations()[0].nbytes + 8 + 2
+    return 2 * (fields + 8) + 8 + int(outputs)
+
+
+def test_import_and_first_step(measure: Measure) -> None:
+    game, n = "CartPole-v1", 1024
+    ours = (
+        "import gymnasium as gym, numpy as np, compute_layers\n"
+        f"envs = gym.make_vec('compute_layers/{game}', num_envs={n})\n"
+        f"envs.reset(seed=0); envs.step(np.zeros({n}, np.int64))"
+    )
+
+    def process(code: str) -> Contestant:
+        def work() -> None:
+            subprocess.run([sys.executable, "-c", code], check=True)
+
+        return timed(work, 1)
+
+    measurement = measure.interleaved({"ours": process(ours), "gymnasium": process("import gymnasium")}, chunk=0.3)
+    samples = measurement.samples()
+    over = [(a - b) / 1e9 for a, b in zip(samples["ours"], samples["gymnasium"], strict=True)]
+    medians = measurement.result()
+    detail = f"{medians['ours'].median / 1e9:.3f} - {medians['gymnasium'].median / 1e9:.3f} s"
+    measure.row(
+        game, "import and first step of 1024 lanes", statistics.median(over), medians["ours"].spread, detail
+    )

@@ -1,0 +1,1014 @@
+# SPDX-License-Identifier: MIT
+"""The checker behind ``compute-layers check``: on this machine, every level gives the bytes of level python.
+
+A *scenario* plays the same steps at any level and keeps every buffer after every step. Level python plays it
+once, then each native level, and all bytes are compared; NaNs are made alike first, their sign and payload
+differ between CPUs. Actions, states and parameters are drawn from our own PCG64, so that a seed means the same
+scenarios on every machine.
+
+Names, orders and kinds of params, state, options and tensors need no scenario: an import in which C++ and
+Python disagree about them fails (``registry``).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import inspect
+import json
+import math
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cache
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import numpy as np
+from gymnasium.vector import AutoresetMode
+from numpy.typing import NDArray
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.text import Text
+
+from . import registry
+from .agents import FORMAT_VERSION, Agent, AgentFile
+from .batch import NO_LIMIT, Batch, Snapshot
+from .pcg64 import PCG64
+from .registry import Family, Game, Level, LevelUnavailable
+from .spec import Box, Discrete, Space
+
+DIGESTS = Path(__file__).parent / "digests"
+SHORT, FULL = (4, 64), (64, 1000)  # lanes, which are seeded 0, 1, …, and steps of the two digests
+DIGEST_KEY = 2  # spawn key of the actions of the digests
+PYTHON = Level("python", None)
+PRINTED = 3  # mismatches of one row that are printed in full
+
+STREAM = ("state_high", "state_low", "inc_high", "inc_low", "half")
+# The arrays of a batch in the order of cpp/lanes.cpp: state, stream, then
+BEHIND_STREAM = ("elapsed", "action", "observation", "reward", "terminated", "truncated", "params", "rows")
+PARKED = ("high", "low", "half", "parked")
+
+Array = NDArray[Any]
+
+
+# ---- what a run leaves behind ----
+
+
+class Trace:
+    """Every buffer at every moment of a run.
+
+    Attributes:
+        moments: a name for each moment: ``reset``, ``step 3`` …
+        buffers: by name, arrays of shape (moments, lanes, …).
+        damaged: the name of the array whose surroundings were overwritten, if any.
+    """
+
+    def __init__(self) -> None:
+        self.moments: list[str] = []
+        self.buffers: dict[str, Array] = {}
+        self.damaged: str | None = None
+        self._parts: dict[str, list[Array]] = {}
+
+    def add(self, moment: str, **buffers: Array) -> None:
+        """Append copies of the buffers."""
+        self.moments.append(moment)
+        for name, buffer in buffers.items():
+            self._parts.setdefault(name, []).append(np.array(buffer))
+
+    def finish(self) -> Trace:
+        """The trace itself, its buffers stacked and their NaNs alike."""
+        self.buffers = {name: canonical(np.stack(parts)) for name, parts in self._parts.items()}
+        return self
+
+    def lanes(self, chosen: Sequence[int]) -> Trace:
+        """The trace of these lanes only, in this order."""
+        part = Trace()
+        part.moments = self.moments
+        part.buffers = {name: buffer[:, chosen] for name, buffer in self.buffers.items()}
+        return part
+
+
+def canonical(array: Array) -> Array:
+    """The array with one bit pattern for all NaNs."""
+    if array.dtype.kind != "f":
+        return array
+    return np.where(np.isnan(array), array.dtype.type(np.nan), array)
+
+
+def bits(array: Array) -> Array:
+    """The array's bit patterns, as unsigned integers of the same size."""
+    return np.ascontiguousarray(array).view(f"u{array.dtype.itemsize}")
+
+
+def ulps(a: Any, b: Any) -> int | None:
+    """How many floating-point numbers lie between two of one type, plus one; None if one is NaN."""
+    if np.isnan(a) or np.isnan(b):
+        return None
+    sign = 1 << (a.dtype.itemsize * 8 - 1)
+
+    def rank(number: Any) -> int:
+        pattern = int(number.view(f"u{number.dtype.itemsize}"))
+        return sign - pattern if pattern & sign else pattern
+
+    return abs(rank(a) - rank(b))
+
+
+def shown(number: Any) -> str:
+    """A buffer's entry for people: hexadecimal, decimal, and its bits."""
+    if number.dtype.kind != "f":
+        return f"{int(number)} (bits {int(number) & (1 << number.dtype.itemsize * 8) - 1:#x})"
+    size = number.dtype.itemsize
+    pattern = f"{int(number.view(f'u{size}')):0{2 * size}x}"
+    return f"{float(number).hex()} ({float(number)!r}, bits {pattern})"
+
+
+def hexadecimal(numbers: Array) -> str:
+    """A few numbers for people, floating-point ones hexadecimal."""
+    words = [float(n).hex() if numbers.dtype.kind == "f" else str(int(n)) for n in numbers.ravel()]
+    return words[0] if numbers.ndim == 0 else f"[{', '.join(words)}]"
+
+
+@dataclass(frozen=True)
+class Mismatch:
+    """The first entry in which two traces differ: ``buffer`` at ``moment`` in ``lane``, at position ``at``."""
+
+    moment: str
+    lane: int
+    buffer: str
+    at: tuple[int, ...]
+    expected: Any
+    found: Any
+    before: str
+
+    def lines(self, names: tuple[str, str]) -> list[str]:
+        """The mismatch for people, the two sides called ``names``."""
+        part = self.buffer
+        if part in ("stream", "parked"):
+            part += f".{(STREAM if part == 'stream' else PARKED)[self.at[0]]}"
+        elif self.at:
+            part += f"[{', '.join(map(str, self.at))}]"
+        apart = ""
+        if self.expected.dtype.kind == "f":
+            distance = ulps(self.expected, self.found)
+            apart = ", no distance from NaN" if distance is None else f", {distance} ulp apart"
+        width = max(map(len, names))
+        lines = [
+            f"{self.moment}, lane {self.lane}, {part}:",
+            f"  {names[0]:<{width}}  {shown(self.expected)}",
+            f"  {names[1]:<{width}}  {shown(self.found)}{apart}",
+        ]
+        return [*lines, f"  lane {self.lane} before: {self.before}"] if self.before else lines
+
+
+def first_difference(expected: Trace, found: Trace) -> Mismatch | None:
+    """Where two traces part first, in time and then in the order of the buffers."""
+    best: tuple[int, int, Array] | None = None
+    names = list(expected.buffers)
+    for order, name in enumerate(names):
+        a, b = expected.buffers[name], found.buffers[name]
+        if a.shape != b.shape or a.dtype != b.dtype:
+            raise TypeError(f"{name} is {b.dtype} {b.shape}; allowed: {a.dtype} {a.shape}")
+        unequal = bits(a) != bits(b)
+        if unequal.any():
+            where = np.argwhere(unequal)[0]
+            if best is None or where[0] < best[0]:
+                best = int(where[0]), order, where
+    if best is None:
+        return None
+    moment, order, where = best
+    name, lane = names[order], int(where[1])
+    before = ", ".join(
+        f"{other} {hexadecimal(expected.buffers[other][moment - 1, lane])}"
+        for other in names
+        if moment and other not in ("stream", "parked", "reward", "terminated", "truncated", "final")
+    )
+    entry = tuple(int(index) for index in where)
+    return Mismatch(
+        expected.moments[moment],
+        lane,
+        name,
+        entry[2:],
+        expected.buffers[name][entry],
+        found.buffers[name][entry],
+        before,
+    )
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """Something that every level must play alike.
+
+    Attributes:
+        check: the kind of check, as the report counts them.
+        title: what distinguishes it from others of its kind.
+        play: plays it at a level.
+        against: what it is compared with; None is the same at level python.
+    """
+
+    check: str
+    title: str
+    play: Callable[[Level], Trace]
+    against: Callable[[Level], Trace] | None = None
+
+
+# ---- drawing ----
+
+
+class Draw:
+    """Random choices of one scenario."""
+
+    def __init__(self, seed: int, *key: int) -> None:
+        self._rng = PCG64.from_seed(seed, key)
+
+    def below(self, n: int) -> int:
+        return self._rng.integers(n)
+
+    def choice(self, values: Sequence[float]) -> float:
+        return values[self.below(len(values))]
+
+    def real(self, low: float = -1.0, high: float = 1.0) -> float:
+        return self._rng.uniform(low, high)
+
+    def actions(self, space: Space, steps: int, n: int) -> Array:
+        """Actions of n lanes: int64 (steps, n), or float32 (steps, n, k); some of the latter are out of
+        bounds, which is allowed."""
+        if isinstance(space, Discrete):
+            return np.array([[self.below(space.n) for _ in range(n)] for _ in range(steps)], np.int64)
+        bounds = [(max(low, -10.0), min(high, 10.0)) for low, high in zip(space.low, space.high, strict=True)]
+
+        def number(low: float, high: float) -> float:
+            kind = self.below(8)
+            if kind > 1:
+                return self.real(low, high)
+            return self.choice((low, high, 2 * low, 2 * high, 0.0, -0.0, 1e-45, -1e-45))
+
+        chosen = [[[number(*b) for b in bounds] for _ in range(n)] for _ in range(steps)]
+        return np.array(chosen, np.float32)
+
+
+@cache
+def digest_actions(space: Space, lanes: int, steps: int) -> Array:
+    """The actions of a digest. Those of a lane are a stream of their own and do not depend on the seed."""
+    streams = [PCG64.from_seed(lane, (DIGEST_KEY,)) for lane in range(lanes)]
+    if isinstance(space, Discrete):
+        return np.array([[rng.integers(space.n) for rng in streams] for _ in range(steps)], np.int64)
+    bounds = [(max(low, -10.0), min(high, 10.0)) for low, high in zip(space.low, space.high, strict=True)]
+    chosen = [[[rng.uniform(*b) for b in bounds] for rng in streams] for _ in range(steps)]
+    return np.array(chosen, np.float32)
+
+
+def neighbours(x: float) -> list[float]:
+    """x and the doubles beside it, and their negatives."""
+    found = [math.nextafter(x, -math.inf), x, math.nextafter(x, math.inf)]
+    return [*found, *(-number for number in found)]
+
+
+def distinct(numbers: Iterator[float]) -> list[float]:
+    """Each finite number once; 0 and -0 are two."""
+    return list({number.hex(): number for number in numbers if math.isfinite(number)}.values())
+
+
+# ---- games ----
+
+
+class GameScenarios:
+    """The scenarios of a game."""
+
+    def __init__(self, game: Game, seed: int) -> None:
+        self._game = game
+        self._spec = game.spec
+        self._seed = seed
+        self._floats = [name for name, kind in game.spec.state.items() if kind is float]
+
+    def __iter__(self) -> Iterator[Scenario]:
+        yield from self._trajectories()
+        yield from self._extremes()
+        yield from self._in_play()
+        yield from self._params()
+
+    def alone(self) -> Iterator[Scenario]:
+        """The independence of lanes, which each level proves for itself."""
+        yield from self._lanes_alone()
+        yield from self._lanes_moved()
+
+    def _defaults(self) -> dict[str, float | str]:
+        return self._spec.params(**self._game.entry.kwargs)
+
+    def _batch(
+        self,
+        level: Level,
+        n: int,
+        mode: AutoresetMode = AutoresetMode.NEXT_STEP,
+        limit: int | None = None,
+        arguments: Mapping[str, Any] | None = None,
+    ) -> Batch:
+        return Batch(self._game, n, level.name, level.isa, limit, mode, True, arguments or {})
+
+    def _start(self, batch: Batch, first: int = 0, lanes: Sequence[int] | None = None) -> None:
+        chosen = range(batch.num_envs) if lanes is None else lanes
+        batch.start(chosen, [self._seed + first + lane for lane in chosen], batch.parse_options(None))
+
+    def _other_options(self) -> list[float]:
+        """Options of reset that are not the defaults, where the game takes them."""
+        defaults = dict(self._spec.options)
+        doubled = {name: 2 * value for name, value in defaults.items()}
+        try:
+            self._spec.check_options(doubled)
+        except ValueError:
+            return list(defaults.values())
+        return list(doubled.values())
+
+    # ---- recording ----
+
+    def _record(self, trace: Trace, batch: Batch, moment: str, outcome: Any = None) -> None:
+        n = batch.num_envs
+        seen = batch.observations()
+        final = np.zeros_like(seen)
+        if outcome is None:
+            reward, terminated, truncated = np.zeros(n), np.zeros(n, np.bool_), np.zeros(n, np.bool_)
+        else:
+            seen, reward, terminated, truncated, _ = outcome
+            if batch.autoreset_mode is AutoresetMode.SAME_STEP:
+                final[batch.ended] = batch.final_observations()
+        trace.add(
+            moment,
+            **batch._views(),
+            elapsed=batch.elapsed,
+            observation=seen,
+            reward=reward,
+            terminated=terminated,
+            truncated=truncated,
+            final=final,
+            stream=batch.stream.T,
+            parked=batch.parked.T,
+        )
+
+    def _finish(self, trace: Trace, batch: Batch) -> Trace:
+        array = batch.damaged()
+        if array >= 0:
+            names = [*self._spec.state, *(f"stream.{name}" for name in STREAM)]
+            trace.damaged = [*names, *BEHIND_STREAM][array]
+        return trace.finish()
+
+    def _steps(self, trace: Trace, batch: Batch, actions: Array, first: int = 1) -> None:
+        for step, row in enumerate(actions, start=first):
+            self._record(trace, batch, f"step {step}", batch.step(row))
+            ended = np.flatnonzero(batch.elapsed < 0).tolist()
+            if batch.autoreset_mode is AutoresetMode.DISABLED and ended:
+                batch.start(ended, [None] * len(ended), batch.parse_options(None))
+                self._record(trace, batch, f"reset after step {step}")
+
+    # ---- (b) trajectories ----
+
+    def _trajectories(self) -> Iterator[Scenario]:
+        shapes = [(1, 60, None), (2, 60, 11), (3, 40, 7), (5, 40, 13), (8, 40, None), (13, 40, 9)]
+        key = 0
+        for mode in AutoresetMode:
+            for n, steps, limit in [*shapes, (63, 24, 10), (64, 24, 17), (259, 12, 5)]:
+                key += 1
+                yield self._trajectory(key, mode, n, steps, limit)
+
+    def _trajectory(self, key: int, mode: AutoresetMode, n: int, steps: int, limit: int | None) -> Scenario:
+        actions = Draw(self._seed, 1, key).actions(self._spec.action, steps, n)
+        some = list(range(0, n, 3))
+
+        def play(level: Level) -> Trace:
+            batch = self._batch(level, n, mode, limit)
+            trace = Trace()
+            self._start(batch)
+            self._record(trace, batch, "reset")
+            self._steps(trace, batch, actions[: steps // 2])
+            # An explicit reset in between gives back what was drawn ahead for those lanes.
+            batch.start(some, [None] * len(some), self._other_options())
+            self._record(trace, batch, "reset of every third lane")
+            self._steps(trace, batch, actions[steps // 2 :], steps // 2 + 1)
+            return self._finish(trace, batch)
+
+        return Scenario("trajectories", f"{mode.value}, {n} lanes, limit {limit}", play)
+
+    # ---- (c) extreme states ----
+
+    def _numbers(self) -> list[float]:
+        """Where something may change: zeros, denormals, params and bounds with their neighbours, angles up
+        to and beyond the end of accuracy, and what overflows."""
+        params = [value for value in self._defaults().values() if isinstance(value, float)]
+        space = self._spec.observation
+        bounds = [*space.low, *space.high] if isinstance(space, Box) else []
+        marks = [0.0, 2.0**-1074, 1e-310, 2.0**-1022, 2.0**-27, 1.0, *params, *bounds]
+        marks += [math.pi * turn / 4 for turn in (1, 2, 3, 4, 6, 8)]
+        marks += [1e5, 2.0**20, 1e10, 2.0**52, 1e150, 1e300, 1.7976931348623157e308]
+        return distinct(number for mark in marks if math.isfinite(mark) for number in neighbours(mark))
+
+    def _extremes(self) -> Iterator[Scenario]:
+        numbers = self._numbers()
+        places = [{name: number} for name in self._floats for number in numbers]
+        choices = self._spec.action.n if isinstance(self._spec.action, Discrete) else 2
+        for choice in range(choices):
+            actions = Draw(self._seed, 2, choice).actions(self._spec.action, 3, len(places))
+            if isinstance(self._spec.action, Discrete):
+                actions[0] = choice
+            yield self._extreme(f"one number of the state, action {choice}", places, actions, None)
+        draw = Draw(self._seed, 3)
+        mixed = [{name: draw.choice(numbers) for name in self._floats} for _ in range(251)]
+        for mode, limit in zip(AutoresetMode, (None, 1, 500), strict=True):
+            actions = draw.actions(self._spec.action, 4, len(mixed))
+            yield self._extreme(f"all numbers of the state, {mode.value}", mixed, actions, limit, mode)
+
+    def _extreme(
+        self,
+        title: str,
+        places: Sequence[Mapping[str, float]],
+        actions: Array,
+        limit: int | None,
+        mode: AutoresetMode = AutoresetMode.NEXT_STEP,
+    ) -> Scenario:
+        most = NO_LIMIT if limit is None else limit
+        times = [0, 1, max(most - 2, 0), most - 1]
+        # A lane whose episode has ended must be reset first in the other modes.
+        times += [-1] if mode is AutoresetMode.NEXT_STEP else []
+
+        def play(level: Level) -> Trace:
+            batch = self._batch(level, len(places), mode, limit)
+            self._start(batch)
+            snapshot = self._with(batch.snapshot(), places)
+            snapshot["elapsed"][:] = [times[lane % len(times)] for lane in range(len(places))]
+            batch.restore(snapshot)
+            trace = Trace()
+            self._record(trace, batch, "set_state")
+            self._steps(trace, batch, actions)
+            return self._finish(trace, batch)
+
+        return Scenario("extremes", f"{title}, limit {limit}", play)
+
+    def _with(self, snapshot: Snapshot, places: Sequence[Mapping[str, float]]) -> Snapshot:
+        for lane, place in enumerate(places):
+            for name, number in place.items():
+                snapshot["state"][name][lane] = number
+        return snapshot
+
+    # ---- the kernel for states in play ----
+
+    def _in_play(self) -> Iterator[Scenario]:
+        """Lanes on the bounds of the game, handed to the kernel that may rely on them: set_state would choose
+        the general one. What a step leaves alive is within the bounds by definition."""
+        moderate = [number for number in self._numbers() if number == 0.0 or 2.0**-20 <= abs(number) <= 16.0]
+        draw = Draw(self._seed, 4)
+        zeros = dict.fromkeys(self._floats, 0.0)
+        places = [{**zeros, name: number} for name in self._floats for number in moderate]
+        places += [{name: number} for name in self._floats for number in moderate]
+        places += [{name: draw.choice(moderate) for name in self._floats} for _ in range(100)]
+
+        batch = self._batch(PYTHON, len(places), AutoresetMode.DISABLED)
+        self._start(batch)
+        batch.restore(self._with(batch.snapshot(), places))
+        batch.step(draw.actions(self._spec.action, 1, len(places))[0])
+        reached = {name: view.copy() for name, view in batch._views().items()}
+        alive = (batch.elapsed >= 0) & np.all([np.isfinite(reached[name]) for name in self._floats], axis=0)
+        lanes = np.flatnonzero(alive)
+        if not len(lanes):
+            return
+        actions = draw.actions(self._spec.action, 6, len(lanes))
+
+        def play(level: Level) -> Trace:
+            batch = self._batch(level, len(lanes))
+            self._start(batch)
+            for name, view in batch._views().items():
+                view[:] = reached[name][lanes]
+            trace = Trace()
+            self._steps(trace, batch, actions)
+            return self._finish(trace, batch)
+
+        yield Scenario("in play", f"{len(lanes)} lanes on and within the bounds", play)
+
+    # ---- (d) independence of lanes ----
+
+    def _lanes_alone(self) -> Iterator[Scenario]:
+        n, steps = 13, 30
+        actions = Draw(self._seed, 5).actions(self._spec.action, steps, n)
+
+        def together(level: Level, lanes: Sequence[int]) -> Trace:
+            batch = self._batch(level, len(lanes), limit=11)
+            batch.start(range(len(lanes)), [self._seed + lane for lane in lanes], batch.parse_options(None))
+            trace = Trace()
+            self._record(trace, batch, "reset")
+            self._steps(trace, batch, actions[:, lanes])
+            return self._finish(trace, batch)
+
+        for lane in (0, 5, n - 1):
+            yield Scenario(
+                "lanes",
+                f"lane {lane} alone and among {n}",
+                lambda level, lane=lane: together(level, [lane]),  # type: ignore[misc]
+                lambda level, lane=lane: together(level, range(n)).lanes([lane]),  # type: ignore[misc]
+            )
+
+    def _lanes_moved(self) -> Iterator[Scenario]:
+        draw = Draw(self._seed, 6)
+        numbers = self._numbers()
+        n = 45
+        # Every other lane stays as it was reset: its neighbours must not matter.
+        places = [{name: draw.choice(numbers) for name in self._floats if lane % 2} for lane in range(n)]
+        actions = draw.actions(self._spec.action, 5, n)
+        order = list(reversed(range(n)))[3:]
+
+        def moved(level: Level, lanes: Sequence[int]) -> Trace:
+            batch = self._batch(level, len(lanes), limit=3)
+            batch.start(range(len(lanes)), [self._seed + lane for lane in lanes], batch.parse_options(None))
+            batch.restore(self._with(batch.snapshot(), [places[lane] for lane in lanes]))
+            trace = Trace()
+            self._record(trace, batch, "set_state")
+            self._steps(trace, batch, actions[:, lanes])
+            return self._finish(trace, batch)
+
+        yield Scenario(
+            "lanes",
+            f"{len(order)} of {n} lanes in reverse order",
+            lambda level: moved(level, order),
+            lambda level: moved(level, range(n)).lanes(order),
+        )
+
+    # ---- (e) other params ----
+
+    def _params(self) -> Iterator[Scenario]:
+        defaults = self._defaults()
+        for name, value in defaults.items():
+            if isinstance(value, str):
+                for other in self._spec.choices[name]:
+                    yield self._changed(f"{name}={other!r}", {name: other}, {})
+                continue
+            factors = (1.5, -1.0, 2.0**-30, 2.0**30, 1e300)
+            for number in distinct(value * factor for factor in factors) if value else (1.0, -1.0):
+                yield self._changed(f"{name}={number!r}", {name: number}, {})
+        # Two at once: a choice with numbers that no kernel has built in.
+        floats = {name: value * 1.25 for name, value in defaults.items() if isinstance(value, float)}
+        for name, choices in self._spec.choices.items():
+            for other in choices:
+                yield self._changed(f"{name}={other!r}, all others times 1.25", {**floats, name: other}, {})
+        for name, parameter in inspect.signature(self._spec.params).parameters.items():
+            if type(parameter.default) is bool:
+                yield self._changed(f"argument {name}", {}, {name: not parameter.default})
+            elif type(parameter.default) is float:
+                yield self._changed(f"argument {name}", {}, {name: 1.5 * parameter.default + 0.25})
+            elif name in self._spec.choices:
+                for other in self._spec.choices[name]:
+                    yield self._changed(f"argument {name}={other!r}", {}, {name: other})
+
+    def _changed(self, title: str, params: Mapping[str, Any], arguments: Mapping[str, Any]) -> Scenario:
+        n, steps = 13, 9
+        actions = Draw(self._seed, 7).actions(self._spec.action, 3 * steps, n)
+
+        def play(level: Level) -> Trace:
+            batch = self._batch(level, n, limit=12, arguments=arguments)
+            trace = Trace()
+            self._start(batch)
+            self._record(trace, batch, "reset")
+            self._steps(trace, batch, actions[:steps])
+            for name, value in params.items():
+                batch.set_param(name, value)
+            self._steps(trace, batch, actions[steps : 2 * steps], steps + 1)
+            self._start(batch)
+            self._record(trace, batch, "second reset")
+            self._steps(trace, batch, actions[2 * steps :], 2 * steps + 1)
+            return self._finish(trace, batch)
+
+        return Scenario("params", title, play)
+
+
+# ---- (g) digests ----
+
+
+def digest(game: Game, level: Level, lanes: int, steps: int) -> str:
+    """SHA-256 over the buffers of a fixed run: lane i seeded i, the id's time limit, autoresets in NEXT_STEP.
+
+    State, elapsed time, stream, observation, reward and flags, little-endian, after the reset and after every
+    step; one bit pattern for all NaNs.
+    """
+    limit = game.entry.max_episode_steps
+    batch = Batch(game, lanes, level.name, level.isa, limit, AutoresetMode.NEXT_STEP, True, {})
+    batch.start(range(lanes), list(range(lanes)), batch.parse_options(None))
+    total = hashlib.sha256()
+
+    def add(*arrays: Array) -> None:
+        for array in arrays:
+            number = array.dtype.newbyteorder("<")
+            total.update(np.ascontiguousarray(canonical(array), dtype=number).tobytes())
+
+    add(*batch._views().values(), batch.elapsed, batch.stream, batch.observations())
+    for row in digest_actions(game.spec.action, lanes, steps):
+        outcome = batch.step(row)
+        add(*batch._views().values(), batch.elapsed, batch.stream, *outcome[:4])
+    return total.hexdigest()
+
+
+def stored_digests(stem: str) -> dict[str, dict[str, Any]]:
+    """The digests of a stem by id: ``version``, ``short``, ``full``. Empty if there are none."""
+    path = DIGESTS / f"{stem}.json"
+    if not path.exists():
+        return {}
+    found: dict[str, dict[str, Any]] = json.loads(path.read_text(encoding="utf-8"))
+    return found
+
+
+def store_digests(game: Game, short: str, full: str) -> str:
+    """Write the digests of a game; the version counts how often they changed. Returns what was done."""
+    stored = stored_digests(game.stem)
+    old = stored.get(game.id)
+    if old is not None and (old["short"], old["full"]) == (short, full):
+        return f"{game.id}: the digests are as they were, version {old['version']}"
+    version = 1 if old is None else old["version"] + 1
+    stored[game.id] = {"version": version, "short": short, "full": full}
+    DIGESTS.mkdir(exist_ok=True)
+    text = json.dumps(stored, indent=2, sort_keys=True) + "\n"
+    (DIGESTS / f"{game.stem}.json").write_text(text, encoding="utf-8")
+    return f"{game.id}: wrote digests, version {version}"
+
+
+# ---- policies ----
+
+BATCH_SIZES = (1, 2, 3, 5, 8, 13, 64, 131)
+# Pairs of observation and action sizes that reach every section of a kernel: below, at and above a vector,
+# and rows long enough for partial sums.
+SIZES = ((1, 2), (3, 3), (4, 2), (4, 5), (7, 4), (8, 1), (9, 9), (31, 3), (32, 8), (33, 9), (40, 3))
+FLOATS = (0.0, 1e-45, 1e-40, 1.17549435e-38, 2.0**-24, 1.0, 1 + 2.0**-23, 1e5, 2.0**64, 3.4028235e38)
+
+
+def spaces_of(games: Sequence[Game], synthetic: bool) -> list[Game]:
+    """Games with distinct pairs of spaces, of which `synthetic` ones are made up."""
+    pairs: dict[tuple[Space, Space], Game] = {}
+    for game in games:
+        pairs.setdefault((game.spec.observation, game.spec.action), game)
+    if not synthetic:
+        return list(pairs.values())
+    for inputs, outputs in SIZES:
+        observation = Box((-math.inf,) * inputs, (math.inf,) * inputs)
+        low, high = tuple(-1.5 - k for k in range(outputs)), tuple(0.3 + k for k in range(outputs))
+        actions: list[Space] = [Box(low, high), Discrete(outputs)]
+        for action in actions:
+            kind = "Discrete" if isinstance(action, Discrete) else "Box"
+            spec = replace(games[0].spec, observation=observation, action=action)
+            made_up = replace(games[0], id=f"{inputs} numbers to {kind}({outputs})", spec=spec)
+            pairs.setdefault((observation, action), made_up)
+    return list(pairs.values())
+
+
+def heads_of(family: Family, action: Space) -> list[str]:
+    """The heads that a family may have over an action space."""
+    if isinstance(action, Box):
+        return [head for head in family.spec.heads if head == "box"]
+    return [head for head in family.spec.heads if head == "argmax" or (head == "threshold" and action.n == 2)]
+
+
+def tensors_of(family: Family, head: str, game: Game, draw: Draw, kind: str) -> dict[str, Array]:
+    """Random parameters: ``ordinary`` numbers, ``wild`` ones, or small integers, of which many are ``tied``."""
+    action, observation = game.spec.action, game.spec.observation
+    outputs = action.n if isinstance(action, Discrete) else len(action.low)
+    inputs = 1 if isinstance(observation, Discrete) else len(observation.low)
+    sizes = {"inputs": inputs, "outputs": outputs, "rows": 1 if head == "threshold" else outputs}
+    sizes["action"] = 1 if isinstance(action, Discrete) else outputs
+
+    def number() -> float:
+        if kind == "tied":
+            return float(draw.below(3) - 1)
+        if kind == "wild" and draw.below(2):
+            return draw.choice(FLOATS) * (1.0 - 2.0 * draw.below(2))
+        return draw.real()
+
+    tensors = {}
+    for name, (dtype, dimensions) in family.spec.tensors.items():
+        shape = tuple(sizes[size] if isinstance(size, str) else size for size in dimensions)
+        if dtype == "action":
+            tensors[name] = draw.actions(action, 1, 1)[0, 0].reshape(shape)
+            if isinstance(action, Box):
+                tensors[name] = np.clip(tensors[name], np.array(action.low, "f4"), np.array(action.high, "f4"))
+        else:
+            tensors[name] = np.array([number() for _ in range(math.prod(shape))], dtype).reshape(shape)
+    return tensors
+
+
+def observations_of(space: Space, draw: Draw, n: int) -> Array:
+    """Observations, among them zeros of both signs, denormals, infinities and NaNs."""
+    if isinstance(space, Discrete):
+        return np.array([draw.below(space.n) for _ in range(n)], np.int64)
+    bounds = [bound for bound in (*space.low, *space.high) if math.isfinite(bound)]
+    special = [*FLOATS, *bounds, math.inf, math.nan]
+
+    def number(row: int) -> float:
+        # Two thirds of the rows are ordinary: one NaN decides for all numbers of a row.
+        if row % 3 == 2 and draw.below(3) == 0:
+            return draw.choice(special) * (1.0 - 2.0 * draw.below(2))
+        return draw.real() * 2.0 ** (draw.below(9) - 4)
+
+    rows = [[number(row) for _ in space.low] for row in range(n)]
+    return np.array(rows, np.float64).astype(np.float32)
+
+
+class PolicyScenarios:
+    """The scenarios of a policy family, whose files are kept in ``folder`` while it is checked."""
+
+    def __init__(self, family: Family, games: Sequence[Game], seed: int, folder: Path) -> None:
+        self._family = family
+        self._games = games
+        self._seed = seed
+        self._folder = folder
+
+    def __iter__(self) -> Iterator[Scenario]:
+        key = 0
+        for game in self._games:
+            for head in heads_of(self._family, game.spec.action):
+                for kind in ("ordinary", "wild", "tied") if self._family.spec.tensors else ("ordinary",):
+                    key += 1
+                    yield self._actions(game, head, kind, key)
+
+    def _actions(self, game: Game, head: str, kind: str, key: int) -> Scenario:
+        from safetensors.numpy import save_file
+
+        draw = Draw(self._seed, 8, key)
+        tensors = tensors_of(self._family, head, game, draw, kind)
+        path = self._folder / f"{self._family.stem}-{key}.safetensors"
+        about = {"family": self._family.stem, "layer": "algorithm", "head": head, "version": FORMAT_VERSION}
+        save_file(tensors, path, about)
+        file = AgentFile(path, game)
+        first = key % len(BATCH_SIZES)
+        sizes = [BATCH_SIZES[first], BATCH_SIZES[first - 1], 17]
+        batches = [observations_of(game.spec.observation, draw, n) for n in sizes]
+        single = observations_of(game.spec.observation, draw, 5)
+
+        def play(level: Level) -> Trace:
+            trace = Trace()
+            agent = Agent(file, level.name, level.isa, self._seed)
+            rows = [agent(observations) for observations in batches]
+            rows.append(np.stack([agent(observation) for observation in single]))
+            action, seen = np.concatenate(rows), np.concatenate([*batches, single])
+            # `before` of a mismatch shows the moment before: the observation that was acted upon.
+            trace.add("observation", observation=seen, action=np.zeros_like(action))
+            trace.add(f"action (batches of {sizes}, then one by one)", observation=seen, action=action)
+            return trace.finish()
+
+        return Scenario("actions", f"{game.id}, head {head}, {kind} parameters", play)
+
+
+# ---- the report ----
+
+
+@dataclass
+class Result:
+    """What was found about one subject at one level.
+
+    Attributes:
+        subject: a game's id or a policy family's stem.
+        level: the level.
+        checks: scenarios by kind of check.
+        failures: a text for each scenario that failed.
+        reason: why nothing was checked; empty if it was.
+        seconds: how long it took.
+    """
+
+    subject: str
+    level: Level
+    checks: Counter[str] = field(default_factory=Counter)
+    failures: list[str] = field(default_factory=list)
+    reason: str = ""
+    seconds: float = 0.0
+
+    @property
+    def ok(self) -> bool:
+        return not self.failures
+
+    @property
+    def outcome(self) -> str:
+        if self.failures:
+            return "FAILED"
+        return "unavailable" if self.reason else "ok"
+
+
+@dataclass
+class Report:
+    """All results; ``ok`` unless a check failed. What this machine cannot serve is no failure."""
+
+    results: list[Result] = field(default_factory=list)
+
+    @property
+    def ok(self) -> bool:
+        return all(result.ok for result in self.results)
+
+
+class _Run:
+    """One call of :func:`check`."""
+
+    def __init__(self, seed: int, update: bool, console: Console, progress: Progress) -> None:
+        self._seed = seed
+        self._update = update
+        self._console = console
+        self._progress = progress
+        self.report = Report()
+
+    def game(self, game: Game, levels: Sequence[Level]) -> None:
+        """Check a game at these levels, level python first if it is among them."""
+        results = [Result(game.id, level) for level in levels]
+        native = [result for result in results if result.level.isa is not None]
+        scenarios = GameScenarios(game, self._seed)
+        for result in results:
+            result.checks["spec"] = 1
+        if native:
+            self._against_python(game.id, list(scenarios), native, game.id)
+        for scenario in scenarios.alone():
+            for result in results:
+                self._compare(scenario, result, game.id)
+        short, full = self._digests(game, results)
+        for result in results:
+            self._print(result)
+        if self._update and self.report.ok:
+            self._say(store_digests(game, short, full))
+
+    def policy(self, family: Family, games: Sequence[Game], levels: Sequence[Level], synthetic: bool) -> None:
+        """Check a policy family at these levels, over the spaces of these games."""
+        results = [Result(family.stem, level) for level in levels]
+        native = [result for result in results if result.level.isa is not None]
+        with TemporaryDirectory() as folder:
+            spaces = spaces_of(games, synthetic)
+            scenarios = list(PolicyScenarios(family, spaces, self._seed, Path(folder)))
+            replay = None if synthetic else games[0].id
+            self._against_python(family.stem, scenarios, native, replay)
+        for result in native:
+            self._print(result)
+
+    def unavailable(self, subject: str, level: Level, reason: str) -> None:
+        """Report what cannot be checked here."""
+        self._print(Result(subject, level, reason=reason))
+
+    def _against_python(
+        self, subject: str, scenarios: Sequence[Scenario], results: Sequence[Result], replay: str | None
+    ) -> None:
+        task = self._progress.add_task(subject, total=len(scenarios))
+        for scenario in scenarios:
+            try:
+                expected = scenario.play(PYTHON)
+            except Exception as problem:  # noqa: BLE001 - a check reports, whatever broke
+                for result in results:
+                    result.checks[scenario.check] += 1
+                    self._fail(result, scenario, [f"level python raised {_described(problem)}"], replay)
+            else:
+                for result in results:
+                    self._compare(scenario, result, replay, expected)
+            self._progress.advance(task)
+        self._progress.remove_task(task)
+
+    def _compare(
+        self, scenario: Scenario, result: Result, replay: str | None, expected: Trace | None = None
+    ) -> None:
+        """Play the scenario and compare it with ``expected``, or with its own other half."""
+        start = time.perf_counter()
+        result.checks[scenario.check] += 1
+        names = ("python" if expected else "expected", str(result.level))
+        try:
+            if expected is None:
+                assert scenario.against is not None
+                expected = scenario.against(result.level)
+            found = scenario.play(result.level)
+            difference = first_difference(expected, found)
+        except Exception as problem:  # noqa: BLE001 - a check reports, whatever broke
+            self._fail(result, scenario, [f"raised {_described(problem)}"], replay)
+        else:
+            if found.damaged is not None:
+                self._fail(result, scenario, [f"wrote outside of the array {found.damaged}"], replay)
+            if difference is not None:
+                self._fail(result, scenario, difference.lines(names), replay)
+        result.seconds += time.perf_counter() - start
+
+    def _digests(self, game: Game, results: Sequence[Result]) -> tuple[str, str]:
+        """Compare the digests; with --update those of level python are what the others must have."""
+        if self._update:
+            wanted = {"short": digest(game, PYTHON, *SHORT), "full": digest(game, PYTHON, *FULL)}
+        else:
+            wanted = stored_digests(game.stem).get(game.id, {})
+        for result in results:
+            start = time.perf_counter()
+            for name, sizes in (("short", SHORT), ("full", FULL)):
+                if name == "full" and result.level.isa is None and not self._update:
+                    continue  # 64,000 steps of level python; the native levels are compared with it step by step
+                found = digest(game, result.level, *sizes)
+                result.checks["digests"] += 1
+                if not wanted:
+                    text = f"no digest is stored in {DIGESTS / game.stem}.json: compute-layers check --update"
+                elif found != wanted[name]:
+                    origin = "level python has" if self._update else f"version {wanted['version']} is"
+                    text = f"the {name} digest is {found}, {origin} {wanted[name]}"
+                else:
+                    continue
+                result.failures.append(f"digests: {text}")
+            result.seconds += time.perf_counter() - start
+        return (wanted["short"], wanted["full"]) if self._update else ("", "")
+
+    def _fail(self, result: Result, scenario: Scenario, lines: Sequence[str], replay: str | None) -> None:
+        level = result.level.name if result.level.isa is None else f"{result.level.name}:{result.level.isa}"
+        command = ["compute-layers check", f"--level {level}", f"--seed {self._seed}"]
+        if replay is not None:
+            command.insert(1, f"--game {replay}")
+        text = [f"{result.subject} {result.level}, {scenario.check}: {scenario.title}", *lines]
+        result.failures.append("\n    ".join([*text, f"replay: {' '.join(command)}"]))
+
+    def _print(self, result: Result) -> None:
+        self.report.results.append(result)
+        line = Text(f"{result.subject:<16} {result.level!s:<14} ")
+        style = {"ok": "green", "FAILED": "bold red", "unavailable": "yellow"}[result.outcome]
+        line.append(f"{result.outcome:<7}", style)
+        if result.reason:
+            line.append(f" {result.reason}")
+        else:
+            line.append(" " + ", ".join(f"{name} {count}" for name, count in result.checks.items()))
+            line.append(f"  {result.seconds:.2f} s", "dim")
+        self._say(line)
+        for failure in result.failures[:PRINTED]:
+            self._say(f"  {failure}")
+        if len(result.failures) > PRINTED:
+            self._say(f"  and {len(result.failures) - PRINTED} more")
+
+    def _say(self, text: str | Text) -> None:
+        self._console.print(text, soft_wrap=True, markup=False, highlight=False)
+
+
+def _described(problem: Exception) -> str:
+    return f"{type(problem).__name__}: {problem}"
+
+
+def chosen_levels(names: Sequence[str]) -> list[Level]:
+    """The levels for ``LEVEL`` (every isa of it that is served here) and ``LEVEL:ISA``; all if none is named.
+
+    Raises:
+        ValueError: an unknown name.
+        LevelUnavailable: a level that is named cannot be served here.
+    """
+    known = registry.levels()
+    if not names:
+        return list(known)
+    found: list[Level] = []
+    for name in names:
+        matching = [level for level in known if name in (level.name, f"{level.name}:{level.isa}")]
+        if not matching:
+            allowed = [*registry.LEVELS, *(f"{level.name}:{level.isa}" for level in known if level.isa)]
+            raise registry.unknown("level", name, allowed)
+        served = [level for level in matching if level.available]
+        if not served:
+            raise LevelUnavailable(f"{name}: {'; '.join(level.reason for level in matching)}")
+        found += served
+    return [level for level in known if level in found]
+
+
+def check(
+    games: Sequence[str] = (),
+    levels: Sequence[str] = (),
+    *,
+    seed: int = 0,
+    update: bool = False,
+    console: Console | None = None,
+) -> Report:
+    """Whether every level gives the bytes of level python, for games and policies, on this machine.
+
+    A line is printed for each game or policy at each level, and for each mismatch game, step, lane, field,
+    both values and the command that replays it.
+
+    Args:
+        games: ids; all if empty. Policies are checked over the spaces of these games, and if it is empty
+            over made-up spaces too.
+        levels: ``LEVEL`` or ``LEVEL:ISA``; all if empty.
+        seed: of the random part, at least 0.
+        update: write the digests of the games instead of comparing with them, if all else is in order.
+        console: where to print; by default the standard output.
+
+    Raises:
+        ValueError: an unknown game or level, or a negative seed.
+        LevelUnavailable: a level that is named cannot be served, by this machine or for a named game.
+    """
+    if seed < 0:
+        raise ValueError(f"seed is {seed}; allowed: 0 and more")
+    wanted = [registry.game(id) for id in games or registry.games()]
+    chosen = chosen_levels(levels)
+    console = console or Console()
+    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.completed}/{task.total}"))
+    with Progress(
+        *columns, TimeElapsedColumn(), console=console, transient=True, disable=not console.is_terminal
+    ) as progress:
+        run = _Run(seed, update, console, progress)
+        for game in wanted:
+            run.game(game, _served(run, game.id, game.isas, chosen))
+        for family in registry.families().values():
+            native = [level for level in chosen if level.isa is not None]
+            run.policy(family, wanted, _served(run, family.stem, family.isas, native), not games)
+    return run.report
+
+
+def _served(
+    run: _Run, subject: str, isas: Mapping[str, tuple[str, ...]], levels: Sequence[Level]
+) -> list[Level]:
+    """The levels that have a kernel and can run here; the others are reported."""
+    served = []
+    for level in levels:
+        if level.reason:
+            run.unavailable(subject, level, level.reason)
+        elif level.isa is not None and level.isa not in isas[level.name]:
+            run.unavailable(subject, level, f"no kernel is written for {subject}")
+        else:
+            served.append(level)
+    return served
