@@ -4,6 +4,10 @@
 #include <algorithm>
 #include <cstring>
 
+#ifdef __linux__
+#include <sys/mman.h>
+#endif
+
 #include "pcg64.hpp"
 
 namespace compute_layers {
@@ -11,6 +15,7 @@ namespace compute_layers {
 namespace {
 
 constexpr unsigned char kCanary = 0xC5;
+constexpr size_t kHugePage = size_t{1} << 21;
 
 size_t round_up(size_t bytes, size_t unit) { return (bytes + unit - 1) / unit * unit; }
 
@@ -30,7 +35,12 @@ size_t Arena::reserve(size_t count, size_t bytes, size_t* pitch) {
 }
 
 void Arena::allocate() {
-    memory_.reset(new (std::align_val_t{kLine}) std::byte[size_]);
+    const std::align_val_t alignment{size_ < kHugePage ? kLine : kHugePage};
+    memory_ = {new (alignment) std::byte[size_], Free{alignment}};
+#ifdef __linux__
+    // Twenty arrays side by side: with small pages a large batch spends its time on TLB misses.
+    if (size_ >= kHugePage) madvise(memory_.get(), size_, MADV_HUGEPAGE);
+#endif
     size_t canary = 0;
     for (const Span& span : used_) {
         std::memset(memory_.get() + canary, kCanary, span.begin - canary);

@@ -44,14 +44,15 @@ class Arena {
 
   private:
     struct Free {
-        void operator()(std::byte* memory) const { ::operator delete[](memory, std::align_val_t{kLine}); }
+        std::align_val_t alignment;
+        void operator()(std::byte* memory) const { ::operator delete[](memory, alignment); }
     };
     struct Span {
         size_t begin, end;
     };
     std::vector<Span> used_;
     size_t size_ = kLine;
-    std::unique_ptr<std::byte[], Free> memory_;
+    std::unique_ptr<std::byte[], Free> memory_{nullptr, Free{std::align_val_t{kLine}}};
 };
 
 class Lanes {

@@ -355,8 +355,9 @@ class PyBatch {
     }
     static py::array parked(const py::object& self) {
         Stepper& stepper = self.cast<PyBatch&>().stepper_;
-        const Batch& b = stepper.lanes().batch;
-        return columns(stepper.parked().data(), Stepper::kParkedFields, b.valid, b.n, self);
+        constexpr int64_t kWords = sizeof(Stepper::Parked) / sizeof(uint64_t);
+        uint64_t* const words = reinterpret_cast<uint64_t*>(stepper.parked());
+        return columns(words, stepper.lanes().batch.valid, kWords, kWords, self);
     }
     static py::array reward(const py::object& self) {
         const Batch& b = self.cast<PyBatch&>().stepper_.lanes().batch;

@@ -74,7 +74,7 @@ class Worker {
             game_->step(b);
             for (int64_t lane = 0; lane < b.n; ++lane) returns[lane] += b.reward[lane];
             starting_.clear();
-            find_ended(b, rows, starting_);
+            find_ended(b, rows, 0, starting_);
             if (starting_.empty()) continue;
             for (const int64_t lane : starting_) finish(first + lane, step + i + 1);
             begin(b, first, step + i + 1);

@@ -1,13 +1,22 @@
 // SPDX-License-Identifier: MIT
 #include "stepper.hpp"
 
+#include <algorithm>
 #include <bit>
 #include <cstring>
 #include <numeric>
 
 namespace compute_layers {
 
-void find_ended(const Batch& batch, int64_t n, std::vector<int64_t>& lanes) {
+namespace {
+
+// A large batch is stepped in blocks, so that the lanes whose episode ended are still in the cache when their
+// next initial states are drawn.
+constexpr int64_t kBlockLanes = 2048;
+
+}  // namespace
+
+void find_ended(const Batch& batch, int64_t n, int64_t first, std::vector<int64_t>& lanes) {
     static_assert(kLanes == sizeof(uint64_t));
     for (int64_t i = 0; i < n; i += kLanes) {
         uint64_t terminated, truncated;
@@ -16,7 +25,7 @@ void find_ended(const Batch& batch, int64_t n, std::vector<int64_t>& lanes) {
         for (uint64_t flags = terminated | truncated; flags; flags &= flags - 1) {
             const int byte = std::countr_zero(flags) / 8;
             const int64_t lane = i + (std::endian::native == std::endian::little ? byte : 7 - byte);
-            if (lane < n) lanes.push_back(lane);
+            if (lane < n) lanes.push_back(first + lane);
         }
     }
 }
@@ -26,8 +35,10 @@ Stepper::Stepper(std::unique_ptr<GameLevel> game, const Shape& shape, int64_t n,
     : game_(std::move(game)),
       lanes_(shape, n, limit),
       autoreset_(autoreset),
-      options_(std::move(options)),
-      parked_(static_cast<size_t>(kParkedFields * lanes_.batch.n)) {
+      options_(std::move(options)) {
+    const size_t parked = arena_.reserve(1, static_cast<size_t>(lanes_.batch.n) * sizeof(Parked));
+    arena_.allocate();
+    parked_ = arena_.at<Parked>(parked);
     ended_.reserve(static_cast<size_t>(lanes_.batch.n));
     set_params(params);
     // Native kernels step the padding too: give it states and streams of its own.
@@ -91,66 +102,67 @@ void Stepper::step() {
         }
         game_->reset(b, ended_.data(), static_cast<int64_t>(ended_.size()), options_.data());
     }
-    game_->step(b);
-    settle();
+    ended_.clear();
+    final_.clear();
+    for (int64_t first = 0; first < b.n; first += kBlockLanes) {
+        const Batch block = lanes_.block(first, std::min(kBlockLanes, b.n - first));
+        game_->step(block);
+        const size_t known = ended_.size();
+        find_ended(block, game_->native() ? block.n : block.valid, first, ended_);
+        if (ended_.size() > known) settle(known);
+    }
+    while (!ended_.empty() && ended_.back() >= b.valid) ended_.pop_back();
 }
 
-void Stepper::settle() {
+void Stepper::settle(size_t known) {
     const Batch& b = lanes_.batch;
-    ended_.clear();
-    find_ended(b, game_->native() ? b.n : b.valid, ended_);
-    if (ended_.empty()) return;
+    const int64_t* const lanes = ended_.data() + known;
+    const int64_t count = static_cast<int64_t>(ended_.size() - known);
+    // Padding, which comes last, always goes on as in NEXT_STEP.
+    const int64_t valid = std::lower_bound(lanes, lanes + count, b.valid) - lanes;
     if (autoreset_ == Autoreset::next_step) {
-        if (parking_) park();
-        while (!ended_.empty() && ended_.back() >= b.valid) ended_.pop_back();
+        if (parking_) {
+            // In a large batch each of these is a miss; asked for together they overlap.
+            for (int64_t j = 0; j < count; ++j) {
+                __builtin_prefetch(&parked_[lanes[j]], 1);
+                for (int64_t f = 0; f < kStreamFields; ++f) __builtin_prefetch(b.stream + f * b.stride + lanes[j], 1);
+            }
+            for (int64_t j = 0; j < count; ++j) {
+                parked_[lanes[j]] = {b.stream[kStateHigh * b.stride + lanes[j]],
+                                                          b.stream[kStateLow * b.stride + lanes[j]],
+                                                          b.stream[kHalf * b.stride + lanes[j]], 1};
+            }
+            game_->reset(b, lanes, count, options_.data());
+        }
         return;
     }
-    padding_.clear();
-    while (!ended_.empty() && ended_.back() >= b.valid) {
-        padding_.push_back(ended_.back());
-        ended_.pop_back();
-    }
-    for (const int64_t lane : padding_) b.elapsed[lane] = 0;
-    game_->reset(b, padding_.data(), static_cast<int64_t>(padding_.size()), options_.data());
-    const int64_t count = static_cast<int64_t>(ended_.size());
+    game_->reset(b, lanes + valid, count - valid, options_.data());
     if (autoreset_ == Autoreset::disabled) {
-        waiting_ = waiting_ || count > 0;
+        waiting_ = waiting_ || valid > 0;
         return;
     }
     const size_t size = lanes_.shape.observation_bytes();
-    final_.resize(ended_.size() * size);
-    for (size_t j = 0; j < ended_.size(); ++j) {
-        std::memcpy(final_.data() + j * size,
-                    static_cast<const char*>(b.observation) + static_cast<size_t>(ended_[j]) * size, size);
-        b.elapsed[ended_[j]] = 0;
+    const auto* const observation = static_cast<const unsigned char*>(b.observation);
+    for (int64_t j = 0; j < valid; ++j) {
+        const auto* const row = observation + static_cast<size_t>(lanes[j]) * size;
+        final_.insert(final_.end(), row, row + size);
+        b.elapsed[lanes[j]] = 0;
     }
-    game_->reset(b, ended_.data(), count, options_.data());
-    game_->observe(b, ended_.data(), count);
-}
-
-void Stepper::park() {
-    const Batch& b = lanes_.batch;
-    uint64_t* const parked = parked_.data();
-    for (const int64_t lane : ended_) {
-        parked[kParkedHigh * b.n + lane] = b.stream[kStateHigh * b.stride + lane];
-        parked[kParkedLow * b.n + lane] = b.stream[kStateLow * b.stride + lane];
-        parked[kParkedHalf * b.n + lane] = b.stream[kHalf * b.stride + lane];
-        parked[kParked * b.n + lane] = 1;
-    }
-    game_->reset(b, ended_.data(), static_cast<int64_t>(ended_.size()), options_.data());
+    game_->reset(b, lanes, valid, options_.data());
+    game_->observe(b, lanes, valid);
 }
 
 void Stepper::withdraw(const std::vector<int64_t>& lanes) {
     const Batch& b = lanes_.batch;
-    uint64_t* const parked = parked_.data();
     for (const int64_t lane : lanes) {
+        Parked& parked = parked_[lane];
         // Once the next episode has started the draw is no longer in advance.
-        if (b.elapsed[lane] < 0 && parked[kParked * b.n + lane]) {
-            b.stream[kStateHigh * b.stride + lane] = parked[kParkedHigh * b.n + lane];
-            b.stream[kStateLow * b.stride + lane] = parked[kParkedLow * b.n + lane];
-            b.stream[kHalf * b.stride + lane] = parked[kParkedHalf * b.n + lane];
+        if (b.elapsed[lane] < 0 && parked.taken) {
+            b.stream[kStateHigh * b.stride + lane] = parked.high;
+            b.stream[kStateLow * b.stride + lane] = parked.low;
+            b.stream[kHalf * b.stride + lane] = parked.half;
         }
-        parked[kParked * b.n + lane] = 0;
+        parked.taken = 0;
     }
 }
 

@@ -49,13 +49,16 @@ class Stepper {
     Autoreset autoreset() const { return autoreset_; }
     const std::vector<double>& params() const { return params_; }
 
-    // [3][n]: the streams' high, low and half before the draws for parked lanes, and [n] whether there are any.
-    enum ParkedField : int64_t { kParkedHigh, kParkedLow, kParkedHalf, kParked, kParkedFields };
-    std::vector<uint64_t>& parked() { return parked_; }
+    // The stream of a lane before the draws for its parked state; `taken` is 0 if there were none. One line of
+    // memory, because lanes end at random.
+    struct Parked {
+        uint64_t high, low, half, taken;
+    };
+    Parked* parked() { return parked_; }
 
   private:
-    void settle();
-    void park();
+    // Deals with the lanes from position `known` of ended_ on.
+    void settle(size_t known);
     void set_in_play(bool in_play);
 
     std::unique_ptr<GameLevel> game_;
@@ -63,16 +66,16 @@ class Stepper {
     const Autoreset autoreset_;
     std::vector<double> params_;
     const std::vector<double> options_;
-    std::vector<uint64_t> parked_;
+    Arena arena_;
+    Parked* parked_;  // [n]
     std::vector<int64_t> ended_;
-    std::vector<int64_t> padding_;
     std::vector<unsigned char> final_;
     bool in_play_ = false;
     bool parking_ = true;
     bool waiting_ = false;
 };
 
-// Lanes below n whose episode has just ended are appended to `lanes`.
-void find_ended(const Batch& batch, int64_t n, std::vector<int64_t>& lanes);
+// Lanes below n whose episode has just ended are appended to `lanes`, counted from `first`.
+void find_ended(const Batch& batch, int64_t n, int64_t first, std::vector<int64_t>& lanes);
 
 }  // namespace compute_layers

@@ -991,24 +991,25 @@ def check(
         *columns, TimeElapsedColumn(), console=console, transient=True, disable=not console.is_terminal
     ) as progress:
         run = _Run(seed, update, console, progress)
+        for level in chosen:
+            if level.reason:
+                run.unavailable("this machine", level, level.reason)
+        served = [level for level in chosen if level.available]
         for game in wanted:
-            run.game(game, _served(run, game.id, game.isas, chosen))
+            found = [level for level in served if _written(level, game)]
+            if levels and not found:
+                raise LevelUnavailable(f"{', '.join(levels)}: no such kernel is written for {game.id}")
+            run.game(game, found)
+            for level in served:
+                if not _written(level, game):
+                    run.unavailable(game.id, level, "no such kernel is written")
         for family in registry.families().values():
-            native = [level for level in chosen if level.isa is not None]
-            run.policy(family, wanted, _served(run, family.stem, family.isas, native), not games)
+            run.policy(family, wanted, [level for level in served if _written(level, family)], not games)
+            for level in served:
+                if not _written(level, family):
+                    run.unavailable(family.stem, level, "no such kernel is written")
     return run.report
 
 
-def _served(
-    run: _Run, subject: str, isas: Mapping[str, tuple[str, ...]], levels: Sequence[Level]
-) -> list[Level]:
-    """The levels that have a kernel and can run here; the others are reported."""
-    served = []
-    for level in levels:
-        if level.reason:
-            run.unavailable(subject, level, level.reason)
-        elif level.isa is not None and level.isa not in isas[level.name]:
-            run.unavailable(subject, level, f"no kernel is written for {subject}")
-        else:
-            served.append(level)
-    return served
+def _written(level: Level, subject: Game | Family) -> bool:
+    return level.isa is None or level.isa in subject.isas[level.name]

@@ -1,0 +1,126 @@
+# SPDX-License-Identifier: MIT
+"""Compiles level cpp for AVX2 and checks two things that no test of results can see.
+
+    python tools/check_kernels.py [FILE …]
+
+* Every loop whose `for` carries the comment `// vectorised` was vectorised, by the compiler's own report: C++
+  that silently is not flatters the assembly fourfold.
+* No weak symbol lies outside of the namespace of the isa: the linker keeps one of several equal ones, and if
+  that is the one compiled for AVX2, an older CPU dies of it.
+
+Compiler: $CXX or c++, which must be GCC or Clang for x86-64; nm beside it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+ROOT = Path(__file__).parents[1]
+FOLDERS = ("games", "policies")
+ISA = "avx2"
+# Those of CMakeLists.txt for the target kernels_avx2; a test compares them.
+FLAGS = ["-O3", "-ffp-contract=off", "-fno-trapping-math", "-fno-math-errno"]
+ISA_FLAGS = ["-mavx2", "-mfma", "-mbmi2"]
+REPORTS = {"gcc": ["-fopt-info-vec"], "clang": ["-Rpass=loop-vectorize"]}
+REMARK = re.compile(r"^(?P<file>[^:\n]+):(?P<line>\d+):\d+: (?:optimized: +loop vectorized|remark: vectorized loop)", re.M)
+MARKED = re.compile(r"//\s*vectorised\b")
+LOOP = re.compile(r"\b(?:for|EACH)\b")
+DEFINED_WEAK = re.compile(r"^[0-9a-fA-F]+ [WVu] (.+)$", re.M)
+
+
+def kind_of(compiler: str) -> str:
+    """``gcc`` or ``clang``.
+
+    Raises:
+        ValueError: it is neither.
+    """
+    command = [*shlex.split(compiler), "--version"]
+    version = subprocess.run(command, capture_output=True, text=True, check=True).stdout.lower()
+    if "clang" in version:
+        return "clang"
+    if "gcc" in version or "g++" in version or "free software foundation" in version:
+        return "gcc"
+    raise ValueError(f"{compiler} is neither GCC nor Clang: {version.splitlines()[0]}")
+
+
+def compile_kernel(source: Path, target: Path, compiler: str) -> str:
+    """Compile a file as the build does for AVX2; returns the compiler's report on vectorisation.
+
+    Raises:
+        RuntimeError: it does not compile.
+    """
+    command = [*shlex.split(compiler), "-std=c++20", *FLAGS, *ISA_FLAGS, f"-DISA={ISA}", "-fPIC"]
+    command += ["-fvisibility=hidden", *REPORTS[kind_of(compiler)], "-I", str(ROOT / "cpp")]
+    command += ["-c", str(source), "-o", str(target)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise RuntimeError(f"{shlex.join(command)} failed:\n{done.stderr}")
+    return done.stderr
+
+
+def not_vectorised(source: Path, report: str) -> list[str]:
+    """The marked loops of a file that the report does not name; one remark is enough for all instantiations
+    of a template."""
+    done = {int(m["line"]) for m in REMARK.finditer(report) if Path(m["file"]).name == source.name}
+    found = []
+    for number, line in enumerate(source.read_text(encoding="utf-8").split("\n"), start=1):
+        if not MARKED.search(line):
+            continue
+        if not LOOP.search(line):
+            found.append(f"{source.name}:{number}: the comment `// vectorised` stands on no loop")
+        elif number not in done:
+            found.append(f"{source.name}:{number}: not vectorised: {line.strip()}")
+    return found
+
+
+def weak_symbols(binary: Path, *options: str) -> list[str]:
+    """The weak symbols that a binary defines, demangled."""
+    command = ["nm", "-C", *options, str(binary)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    return DEFINED_WEAK.findall(done.stdout)
+
+
+def strangers(symbols: list[str]) -> list[str]:
+    """The symbols that do not belong to the namespace of the isa."""
+    own = re.compile(rf"(?:(?:guard variable|vtable|typeinfo(?: name)?) for )?compute_layers::{ISA}::")
+    return [symbol for symbol in symbols if not own.match(symbol)]
+
+
+def check(source: Path, compiler: str) -> list[str]:
+    """What is wrong with one file."""
+    with TemporaryDirectory() as folder:
+        target = Path(folder) / "kernel.o"
+        found = not_vectorised(source, compile_kernel(source, target, compiler))
+        if shutil.which("nm") is None:
+            raise RuntimeError("there is no nm")
+        found += [f"{source.name}: weak symbol {symbol}" for symbol in strangers(weak_symbols(target))]
+    return found
+
+
+def sources() -> list[Path]:
+    """The files of level cpp."""
+    return sorted(path for folder in FOLDERS for path in (ROOT / "cpp" / folder).glob("*.cpp"))
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Prints what is wrong; 1 if anything is."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("file", nargs="*", type=Path, help="default: cpp/games and cpp/policies")
+    files = parser.parse_args(arguments).file or sources()
+    compiler = os.environ.get("CXX", "c++")
+    found = [problem for path in files for problem in check(path, compiler)]
+    loops = sum(len(MARKED.findall(path.read_text(encoding="utf-8"))) for path in files)
+    print(*found, f"{compiler}: {len(files)} files, {loops} marked loops, {len(found)} problems", sep="\n")
+    return int(bool(found))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
