@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 from conftest import LEVELS, Array, assert_same
+from gymnasium.error import Error
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from safetensors.numpy import save_file
@@ -47,12 +48,13 @@ def shipped(request: pytest.FixtureRequest) -> tuple[str, str]:
     return found
 
 
-@pytest.fixture(params=LEVELS, ids=str)
-def agent(request: pytest.FixtureRequest, shipped: tuple[str, str]) -> cl.Agent:
-    """Each shipped agent at each level."""
-    if request.param not in agent_levels(*shipped):
-        pytest.skip(f"no kernel {request.param} for the family of {'/'.join(shipped)}")
-    return load(*shipped, request.param)
+EVERYWHERE = [(*entry, level) for entry in AGENTS for level in agent_levels(*entry)]
+
+
+@pytest.fixture(params=EVERYWHERE, ids=lambda entry: "/".join(map(str, entry)))
+def agent(request: pytest.FixtureRequest) -> cl.Agent:
+    """Each shipped agent at each level that its family is written for."""
+    return load(*request.param)
 
 
 def observations(id: str, n: int, seed: int = 0) -> Array:
@@ -75,8 +77,8 @@ def test_every_game_ships_agents_on_known_layers(game: str) -> None:
     assert layers == sorted(layers)
 
 
-def test_an_agent_says_what_it_is(agent: cl.Agent, shipped: tuple[str, str]) -> None:
-    assert (agent.game, agent.name) == shipped
+def test_an_agent_says_what_it_is(agent: cl.Agent) -> None:
+    assert agent.name in cl.agents(agent.game)
     assert agent.family in registry.families()
     assert agent.metadata["version"] == "1"
     assert agent.metadata["return"]
@@ -125,7 +127,7 @@ def test_a_row_depends_neither_on_n_nor_on_its_neighbours(agent: cl.Agent) -> No
         agent.seed(3)
         assert_same(agent(seen[:n]), whole[:n], "first", n, "rows")
     agent.seed(3)
-    assert_same(np.asarray(agent(seen[0]), whole.dtype), whole[0], "the single observation")
+    assert_same(np.asarray(agent(seen[0]), whole.dtype)[()], whole[0], "the single observation")
 
 
 def test_rows_of_a_stochastic_agent_have_streams_of_their_own(agent: cl.Agent) -> None:
@@ -256,7 +258,7 @@ def test_an_observation_of_a_wrong_shape(game: str, level: cl.Level) -> None:
 
 @pytest.mark.parametrize("seed", [-1, 1.5, "1", None, 2**128])
 def test_a_bad_seed(agent: cl.Agent, seed: Any) -> None:
-    with pytest.raises((ValueError, cl.agents.__globals__["parse_seed"].__globals__["error"].Error), match="seed is"):
+    with pytest.raises((ValueError, Error), match="seed is .*; allowed: "):
         agent.seed(seed)
 
 

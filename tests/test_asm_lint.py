@@ -55,9 +55,21 @@ BROKEN_X86 = {
     "memory is missing": ('"memory", ', "", '"memory" is not in the clobber list'),
     "cc is missing": (', "cc")', ")", '"cc" is not in the clobber list'),
     "vzeroupper is missing": ('"\\tvzeroupper\\n"', "", "vzeroupper is not the last line"),
-    "an exit after vzeroupper": ('"\\tvzeroupper\\n"', '"\\tvzeroupper\\n2:\\n"', "vzeroupper is not the last line"),
-    "a statement beside it": ("asm volatile(", "const int i = 1; asm volatile(", "something else than the asm"),
-    "two asm statements": ("asm volatile(", 'asm volatile("" ::: "memory", "cc"); asm volatile(', "2 asm statements"),
+    "an exit after vzeroupper": (
+        '"\\tvzeroupper\\n"',
+        '"\\tvzeroupper\\n2:\\n"',
+        "vzeroupper is not the last line",
+    ),
+    "a statement beside it": (
+        "asm volatile(",
+        "const int i = 1; asm volatile(",
+        "something else than the asm",
+    ),
+    "two asm statements": (
+        "asm volatile(",
+        'asm volatile("" ::: "memory", "cc"); asm volatile(',
+        "2 asm statements",
+    ),
     "rbp": ('OP(add, "$32", "%%r8")', 'OP(mov, "%%rbp", "%%r8")', "register rbp is used; it belongs"),
     "rsp as esp": ('OP(add, "$32", "%%r8")', 'OP(mov, "%%esp", "%%r8")', "register rsp is used; it belongs"),
     "a named label": ('"1:\\n"', '"1:\\nagain:\\n"', "label again: is not a numeric local one"),
@@ -68,12 +80,24 @@ BROKEN_X86 = {
     "two instructions in a line": ('"\\tjnz 1b\\n"', '"\\tjnz 1b; nop\\n"', "more than one instruction"),
     "a literal": ('OP(add, "$32", "%%r8")', '"\\tmov $2.5, %%r8\\n"', "a number in the text"),
     "data": ('"1:\\n"', '"\\t.double 9.8\\n1:\\n"', "data belongs into a constant"),
-    "an input operand is written": ('OP(add, "$32", "%%r8")', 'OP(add, "$32", "%[k]")', "writes the input operand k"),
+    "an input operand is written": (
+        'OP(add, "$32", "%%r8")',
+        'OP(add, "$32", "%[k]")',
+        "writes the input operand k",
+    ),
     "not volatile": ("asm volatile(", "asm(", "not volatile"),
     "an implicit register": ('OP(add, "$32", "%%r8")', '"\\tmul %%r8\\n"', "register rax is used"),
     "an output without &": ('[b] "+r"(b)', '[b] "=r"(b)', "may share its register"),
-    "intrinsics": ("namespace kernels {", "namespace kernels { // \nint _mm256_f();", "_mm256_f: no intrinsics"),
-    "asm outside of a function": ("namespace kernels {", 'asm("nop"); namespace kernels {', "outside of a function"),
+    "intrinsics": (
+        "namespace kernels {",
+        "namespace kernels { // \nint _mm256_f();",
+        "_mm256_f: no intrinsics",
+    ),
+    "asm outside of a function": (
+        "namespace kernels {",
+        'asm("nop"); namespace kernels {',
+        "outside of a function",
+    ),
 }
 
 GOOD_AARCH64 = """

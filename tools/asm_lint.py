@@ -29,7 +29,9 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 ASM = ROOT / "asm"
 
-INTRINSICS = re.compile(r"\b_mm\d*_\w+|\b\w*(?:intrin|arm_neon|arm_sve)\w*\.h\b|\b__builtin_ia32_\w+|\bv\w+q_[fsu]\d+\b")
+INTRINSICS = re.compile(
+    r"\b_mm\d*_\w+|\b\w*(?:intrin|arm_neon|arm_sve)\w*\.h\b|\b__builtin_ia32_\w+|\bv\w+q_[fsu]\d+\b"
+)
 TOKEN = re.compile(
     r"""
     (?P<raw>(?:u8|[uUL])?R"(?P<end>[^()\\\s]*)\((?P<body>.*?)\)(?P=end)")
@@ -52,7 +54,9 @@ X86_GENERAL = {
     for name in (f"r{letter}x", f"e{letter}x", f"{letter}x", f"{letter}l", f"{letter}h")
 }
 X86_GENERAL |= {
-    name: f"r{stem}" for stem in ("si", "di", "bp", "sp") for name in (f"r{stem}", f"e{stem}", stem, f"{stem}l")
+    name: f"r{stem}"
+    for stem in ("si", "di", "bp", "sp")
+    for name in (f"r{stem}", f"e{stem}", stem, f"{stem}l")
 }
 X86_GENERAL |= {f"r{n}{suffix}": f"r{n}" for n in range(8, 16) for suffix in ("", "d", "w", "b")}
 
@@ -80,9 +84,13 @@ JUMP = {
     "x86_64": re.compile(r"^(?:j\w+|loop\w*)$"),
     "aarch64": re.compile(r"^(?:b|b\.\w+|b[a-z]{2}|cbn?z|tbn?z)$"),
 }
-DATA = re.compile(r"^\.(?:double|float|single|quad|long|word|byte|octa|ascii|asciz|string|section|data|globl|global)\b")
+DATA = re.compile(
+    r"^\.(?:double|float|single|quad|long|word|byte|octa|ascii|asciz|string|section|data|globl|global)\b"
+)
 # A literal, but not the arrangement of a vector register (v0.2d).
-FLOATING = re.compile(r"(?<![\w.\]])(?:\d+\.\d+(?:[eE][+-]?\d+)?|\d+[eE][+-]?\d+|0[xX][\da-fA-F.]+[pP][+-]?\d+)(?!\w)")
+FLOATING = re.compile(
+    r"(?<![\w.\]])(?:\d+\.\d+(?:[eE][+-]?\d+)?|\d+[eE][+-]?\d+|0[xX][\da-fA-F.]+[pP][+-]?\d+)(?!\w)"
+)
 
 
 @dataclass(frozen=True)
@@ -321,7 +329,9 @@ def registers_of(arch: str, operand_text: str) -> set[str]:
         found.add(f"{'x' if kind in 'wx' else 'v'}{number}")
     if re.search(r"\bw?sp\b", text):
         found.add("sp")
-    found |= {alias for alias in ("x29", "x30") if re.search(rf"\b{'fp' if alias == 'x29' else 'lr'}\b", text)}
+    found |= {
+        alias for alias in ("x29", "x30") if re.search(rf"\b{'fp' if alias == 'x29' else 'lr'}\b", text)
+    }
     return found
 
 
@@ -465,7 +475,9 @@ def lint(path: Path, compiler: str) -> list[Finding]:
 
 def main(arguments: list[str] | None = None) -> int:
     """Prints the findings; 1 if there are any."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("file", nargs="*", type=Path, help="default: everything under asm/")
     files = [path.resolve() for path in parser.parse_args(arguments).file]
     files = files or sorted([*ASM.rglob("*.cpp"), *ASM.rglob("*.hpp")])

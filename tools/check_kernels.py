@@ -26,14 +26,29 @@ from tempfile import TemporaryDirectory
 ROOT = Path(__file__).parents[1]
 FOLDERS = ("games", "policies")
 ISA = "avx2"
-# Those of CMakeLists.txt for the target kernels_avx2; a test compares them.
-FLAGS = ["-O3", "-ffp-contract=off", "-fno-trapping-math", "-fno-math-errno"]
-ISA_FLAGS = ["-mavx2", "-mfma", "-mbmi2"]
 REPORTS = {"gcc": ["-fopt-info-vec"], "clang": ["-Rpass=loop-vectorize"]}
-REMARK = re.compile(r"^(?P<file>[^:\n]+):(?P<line>\d+):\d+: (?:optimized: +loop vectorized|remark: vectorized loop)", re.M)
+REMARK = re.compile(
+    r"^(?P<file>[^:\n]+):(?P<line>\d+):\d+: (?:optimized: +loop vectorized|remark: vectorized loop)", re.M
+)
 MARKED = re.compile(r"//\s*vectorised\b")
 LOOP = re.compile(r"\b(?:for|EACH)\b")
 DEFINED_WEAK = re.compile(r"^[0-9a-fA-F]+ [WVu] (.+)$", re.M)
+
+
+def build_flags() -> list[str]:
+    """The flags that CMakeLists.txt gives to level cpp for AVX2.
+
+    Raises:
+        ValueError: they are not where this function looks for them.
+    """
+    text = (ROOT / "CMakeLists.txt").read_text(encoding="utf-8")
+    found: list[str] = []
+    for name in ("flags", f"{ISA}_flags"):
+        match = re.search(rf"^set\({name} (-[^)]+)\)$", text, re.M)
+        if match is None:
+            raise ValueError(f"CMakeLists.txt has no line set({name} -…)")
+        found += match[1].split()
+    return found
 
 
 def kind_of(compiler: str) -> str:
@@ -57,7 +72,7 @@ def compile_kernel(source: Path, target: Path, compiler: str) -> str:
     Raises:
         RuntimeError: it does not compile.
     """
-    command = [*shlex.split(compiler), "-std=c++20", *FLAGS, *ISA_FLAGS, f"-DISA={ISA}", "-fPIC"]
+    command = [*shlex.split(compiler), "-std=c++20", *build_flags(), f"-DISA={ISA}", "-fPIC"]
     command += ["-fvisibility=hidden", *REPORTS[kind_of(compiler)], "-I", str(ROOT / "cpp")]
     command += ["-c", str(source), "-o", str(target)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
@@ -81,17 +96,21 @@ def not_vectorised(source: Path, report: str) -> list[str]:
     return found
 
 
-def weak_symbols(binary: Path, *options: str) -> list[str]:
-    """The weak symbols that a binary defines, demangled."""
-    command = ["nm", "-C", *options, str(binary)]
-    done = subprocess.run(command, capture_output=True, text=True, check=True)
-    return DEFINED_WEAK.findall(done.stdout)
+def weak_symbols(binary: Path, *options: str) -> dict[str, str]:
+    """The weak symbols that a binary defines, as the linker knows them and as people do."""
+
+    def listed(*more: str) -> list[str]:
+        command = ["nm", "-p", *options, *more, str(binary)]
+        done = subprocess.run(command, capture_output=True, text=True, check=True)
+        return DEFINED_WEAK.findall(done.stdout)
+
+    return dict(zip(listed(), listed("-C"), strict=True))
 
 
-def strangers(symbols: list[str]) -> list[str]:
-    """The symbols that do not belong to the namespace of the isa."""
-    own = re.compile(rf"(?:(?:guard variable|vtable|typeinfo(?: name)?) for )?compute_layers::{ISA}::")
-    return [symbol for symbol in symbols if not own.match(symbol)]
+def strangers(symbols: dict[str, str]) -> list[str]:
+    """The symbols that do not belong to the namespace of the isa, as people know them."""
+    own = re.compile(rf"_Z(?:GV|T[VIST])?Z?N[rVK]*14compute_layers{len(ISA)}{ISA}")
+    return [readable for symbol, readable in symbols.items() if not own.match(symbol)]
 
 
 def check(source: Path, compiler: str) -> list[str]:
@@ -112,7 +131,9 @@ def sources() -> list[Path]:
 
 def main(arguments: list[str] | None = None) -> int:
     """Prints what is wrong; 1 if anything is."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("file", nargs="*", type=Path, help="default: cpp/games and cpp/policies")
     files = parser.parse_args(arguments).file or sources()
     compiler = os.environ.get("CXX", "c++")

@@ -1,0 +1,118 @@
+# SPDX-License-Identifier: MIT
+"""Level cpp is really vectorised, and nothing compiled for AVX2 can be picked for an older CPU."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import platform
+import shlex
+import shutil
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+from compute_layers import _core
+
+ROOT = Path(__file__).parents[1]
+COMPILERS = list(dict.fromkeys([*filter(None, [os.environ.get("CXX")]), "g++", "clang++", "clang++-16"]))
+
+pytestmark = pytest.mark.skipif(
+    platform.machine().lower() not in ("x86_64", "amd64"), reason="AVX2 is of x86-64"
+)
+needs_nm = pytest.mark.skipif(shutil.which("nm") is None, reason="there is no nm")
+
+
+def load(name: str) -> ModuleType:
+    """A module of tools/."""
+    spec = importlib.util.spec_from_file_location(name, ROOT / "tools" / f"{name}.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+check_kernels = load("check_kernels")
+
+
+@pytest.fixture(params=COMPILERS)
+def compiler(request: pytest.FixtureRequest) -> str:
+    name: str = request.param
+    if shutil.which(shlex.split(name)[0]) is None:
+        pytest.skip(f"there is no compiler {name}")
+    return name
+
+
+@needs_nm
+@pytest.mark.parametrize(
+    "source", check_kernels.sources(), ids=lambda path: f"{path.parent.name}/{path.stem}"
+)
+def test_loops_are_vectorised_and_symbols_stay_in_their_namespace(source: Path, compiler: str) -> None:
+    assert check_kernels.check(source, compiler) == []
+
+
+def test_every_kernel_says_which_of_its_loops_are_vectorised() -> None:
+    marked = {path.stem for path in check_kernels.sources() if check_kernels.MARKED.search(path.read_text())}
+    # `random` walks a stream of its own in every lane.
+    assert {path.stem for path in check_kernels.sources()} - marked <= {"random"}
+
+
+def test_the_flags_are_those_of_the_build() -> None:
+    flags = check_kernels.build_flags()
+    assert set(_core.flags.split()) < set(flags)
+    assert "-mavx2" in flags
+
+
+@needs_nm
+def test_a_scalar_loop_and_a_weak_symbol_are_found(compiler: str, tmp_path: Path) -> None:
+    source = tmp_path / "kernel.cpp"
+    source.write_text(
+        "#include <cstdint>\n"
+        "namespace compute_layers {\n"
+        "template <typename T> __attribute__((noinline)) T shared(T x) { return x * x; }\n"
+        "namespace ISA {\n"
+        "template <typename T> __attribute__((noinline)) T own(T x) { return x + x; }\n"
+        "double chain(const double* x, int64_t n) {\n"
+        "    double sum = 0;\n"
+        "    for (int64_t i = 0; i < n; ++i) {  // vectorised\n"
+        "        sum = sum * x[i] + 1.0;\n"
+        "    }\n"
+        "    return shared(own(sum));\n"
+        "}\n"
+        "void twice(double* __restrict x, int64_t n) {\n"
+        "    for (int64_t i = 0; i < n; ++i) x[i] *= 2.0;  // vectorised\n"
+        "    x[0] = 1.0;  // vectorised\n"
+        "}\n"
+        "}  // namespace ISA\n"
+        "}  // namespace compute_layers\n"
+    )
+    found = check_kernels.check(source, compiler)
+    assert len(found) == 3
+    assert found[0].startswith("kernel.cpp:8: not vectorised")
+    assert found[1] == "kernel.cpp:15: the comment `// vectorised` stands on no loop"
+    assert found[2].startswith("kernel.cpp: weak symbol double compute_layers::shared<double>")
+
+
+@needs_nm
+@pytest.mark.skipif(sys.platform != "linux", reason="nm -D reads ELF")
+def test_the_shipped_extension_has_no_weak_symbol_for_avx2() -> None:
+    weak = [
+        symbol
+        for options in (["-D"], [])
+        for symbol in check_kernels.weak_symbols(Path(_core.__file__), *options).values()
+        if f"::{check_kernels.ISA}::" in symbol
+    ]
+    assert weak == []
+
+
+def test_the_command_tells(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    compiler = next((name for name in COMPILERS if shutil.which(shlex.split(name)[0])), None)
+    if compiler is None or shutil.which("nm") is None:
+        pytest.skip("there is no compiler, or no nm")
+    monkeypatch.setenv("CXX", compiler)
+    assert check_kernels.main([str(ROOT / "cpp" / "policies" / "random.cpp")]) == 0
+    assert "1 files, 0 marked loops, 0 problems" in capsys.readouterr().out

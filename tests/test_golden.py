@@ -1,0 +1,65 @@
+# SPDX-License-Identifier: MIT
+"""The playthroughs in tests/golden, which people read, come out the same at every level."""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+import compute_layers as cl
+from compute_layers.registry import game
+
+ROOT = Path(__file__).parents[1]
+
+
+def load(name: str) -> ModuleType:
+    """A module of tools/."""
+    spec = importlib.util.spec_from_file_location(name, ROOT / "tools" / f"{name}.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+golden = load("golden")
+
+
+@pytest.mark.parametrize("level", cl.levels(), ids=str)
+@pytest.mark.parametrize("id", cl.games())
+def test_playthrough(id: str, level: cl.Level) -> None:
+    if level.reason:
+        pytest.skip(level.reason)
+    if level.isa is not None and level.isa not in game(id).isas[level.name]:
+        pytest.skip(f"{id} has no kernel {level}")
+    path = golden.GOLDEN / f"{id}.txt"
+    assert path.exists(), f"there is none; python tools/golden.py {id}"
+    assert golden.playthrough(id, level) == path.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("id", cl.games())
+def test_what_a_playthrough_shows(id: str) -> None:
+    text = golden.playthrough(id)
+    assert "terminated" in text or "truncated" in text
+    assert text.count("the next episode starts") >= 1
+    assert all(field in text for field in (*game(id).spec.state, "observation", "reward", "seed"))
+
+
+def test_there_is_no_file_without_a_game() -> None:
+    assert {path.stem for path in golden.GOLDEN.glob("*.txt")} == set(cl.games())
+
+
+def test_the_command_says_what_it_did(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(golden, "GOLDEN", tmp_path / "golden")
+    id = cl.games()[0]
+    assert golden.main([id]) == golden.main([id]) == 0
+    first, second = capsys.readouterr().out.splitlines()
+    assert first.endswith("written")
+    assert second.endswith("as it was")

@@ -1,0 +1,111 @@
+# SPDX-License-Identifier: MIT
+"""Writes tests/golden/<id>.txt: a short playthrough of each game that a person can read.
+
+    python tools/golden.py [ID …]
+
+Level python plays; the tests want the same text of every level. Run it after a rule was changed on purpose, and
+read what changed in the files.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from gymnasium.vector import AutoresetMode
+from numpy.typing import NDArray
+
+import compute_layers as cl
+from compute_layers.batch import Batch
+from compute_layers.pcg64 import PCG64
+from compute_layers.registry import Game, game
+from compute_layers.spec import Discrete, Space
+
+GOLDEN = Path(__file__).parents[1] / "tests" / "golden"
+SEED, ACTION_SEED = 7, 8
+MOST = 40  # steps of a playthrough in which no episode ends
+LIMIT = 3  # the short time limit
+PYTHON = cl.Level("python", None)
+
+
+def exactly(number: Any) -> str:
+    """A number of the state: a float in decimal and hexadecimal."""
+    return f"{float(number)!r:<24} {float(number).hex()}" if number.dtype.kind == "f" else str(int(number))
+
+
+def random_action(space: Space, rng: PCG64) -> NDArray[Any]:
+    """An action for a batch of one."""
+    if isinstance(space, Discrete):
+        return np.array([rng.integers(space.n)], np.int64)
+    bounds = zip(space.low, space.high, strict=True)
+    return np.array([[rng.uniform(max(low, -10.0), min(high, 10.0)) for low, high in bounds]], np.float32)
+
+
+def situation(batch: Batch) -> Iterator[str]:
+    """State and observation. A float32 is shown by the fewest digits that tell it from the others."""
+    width = max(map(len, [*batch.game.spec.state, "observation"]))
+    for name, view in batch._views().items():
+        yield f"    {name:<{width}}  {exactly(view[0])}"
+    seen = ", ".join(str(number) for number in batch.observations()[0].ravel())
+    yield f"    {'observation':<{width}}  {seen}"
+
+
+def episodes(found: Game, level: cl.Level, limit: int | None) -> Iterator[str]:
+    """An episode, the autoreset, and two steps of the next one."""
+    batch = Batch(found, 1, level.name, level.isa, limit, AutoresetMode.NEXT_STEP, True, {})
+    # Else the next initial state would already stand where we want to read the last one.
+    batch.set_parking(False)
+    batch.start([0], [SEED], batch.parse_options(None))
+    yield f"reset, seed {SEED}"
+    yield from situation(batch)
+    rng = PCG64.from_seed(ACTION_SEED)
+    left = MOST
+    for step in range(1, MOST + 4):
+        resets = batch.elapsed[0] < 0
+        action = random_action(found.spec.action, rng)
+        _, reward, terminated, truncated, _ = batch.step(action)
+        chosen = ", ".join(str(number) for number in action.ravel())
+        yield f"step {step}, action {chosen}" + (
+            " (not looked at: the next episode starts)" if resets else ""
+        )
+        yield from situation(batch)
+        flags = [name for name, flag in (("terminated", terminated), ("truncated", truncated)) if flag[0]]
+        yield f"    reward {float(reward[0])!r}{''.join(f', {name}' for name in flags)}"
+        left = 3 if flags and left > 3 else left - 1
+        if left == 0:
+            return
+
+
+def playthrough(id: str, level: cl.Level = PYTHON) -> str:
+    """The text of a golden file, played at a level."""
+    found = game(id)
+    limit = found.entry.max_episode_steps
+    usual = "no time limit" if limit is None else f"time limit {limit}"
+    lines = [f"game    {id}", f"seed    {SEED}", f"policy  random actions, seed {ACTION_SEED}", ""]
+    lines += [f"== {usual} ==", *episodes(found, level, limit), ""]
+    lines += [f"== time limit {LIMIT} ==", *episodes(found, level, LIMIT)]
+    return "\n".join(lines) + "\n"
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Writes the files and says what it did."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("id", nargs="*", help="default: every game")
+    for id in parser.parse_args(arguments).id or cl.games():
+        text = playthrough(id)
+        path = GOLDEN / f"{id}.txt"
+        same = path.exists() and path.read_text(encoding="utf-8") == text
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+        print(f"{path}: {'as it was' if same else 'written'}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
