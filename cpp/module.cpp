@@ -192,6 +192,12 @@ py::array columns(T* data, int64_t fields, int64_t count, int64_t stride, const 
     return py::array(py::dtype::of<T>(), {fields, count}, {stride * size, size}, data, owner);
 }
 
+constexpr int kExact = py::array::c_style | py::array::forcecast;
+using Floats = py::array_t<float, kExact>;
+using Doubles = py::array_t<double, kExact>;
+using Integers = py::array_t<int64_t, kExact>;
+using Words = py::array_t<uint64_t, kExact>;
+
 constexpr int64_t kGilLanes = 128;  // below, releasing the lock costs more than the step
 
 class PyBatch {
@@ -199,8 +205,9 @@ class PyBatch {
     PyBatch(const std::string& stem, const std::string& level, const std::optional<std::string>& isa,
             const Shape& shape, int64_t n, int64_t limit, const std::string& autoreset,
             std::vector<double> params, std::vector<double> options, const py::object& rules, bool copy)
-        : stepper_(make_game(stem, level, isa, rules, shape), shape, n, limit, mode(autoreset),
-                   std::move(params), std::move(options)),
+        : owner_(std::make_shared<Stepper>(make_game(stem, level, isa, rules, shape), shape, n, limit,
+                                           mode(autoreset), std::move(params), std::move(options))),
+          stepper_(*owner_),
           copy_(copy) {}
 
     // ---- Gymnasium's vector interface ----
@@ -233,9 +240,9 @@ class PyBatch {
                               static_cast<bool>(b.truncated[0]), py::dict());
     }
 
-    void reset(const std::vector<int64_t>& lanes, const std::vector<double>& options) {
+    void reset(const Integers& given, const std::vector<double>& options) {
         const Use use(used_);
-        check_lanes(lanes);
+        const std::vector<int64_t> lanes = check_lanes(given);
         if (options.size() != static_cast<size_t>(stepper_.lanes().shape.options)) {
             throw py::value_error("wrong number of options");
         }
@@ -243,14 +250,15 @@ class PyBatch {
         started_ = true;
     }
 
-    void seed(const std::vector<int64_t>& lanes, const std::vector<uint64_t>& low,
-              const std::vector<uint64_t>& high) {
+    void seed(const Integers& given, const Words& low, const Words& high) {
         const Use use(used_);
-        check_lanes(lanes);
-        if (low.size() != lanes.size() || high.size() != lanes.size()) throw py::value_error("one seed per lane");
+        const std::vector<int64_t> lanes = check_lanes(given);
+        if (low.size() != given.size() || high.size() != given.size()) throw py::value_error("one seed per lane");
         stepper_.withdraw(lanes);
         const Batch& b = stepper_.lanes().batch;
-        for (size_t j = 0; j < lanes.size(); ++j) baseline::seed(b.stream, b.stride, lanes[j], low[j], high[j]);
+        for (size_t j = 0; j < lanes.size(); ++j) {
+            baseline::seed(b.stream, b.stride, lanes[j], low.data()[j], high.data()[j]);
+        }
     }
 
     py::object observations() {
@@ -353,11 +361,12 @@ class PyBatch {
         const Batch& b = self.cast<PyBatch&>().stepper_.lanes().batch;
         return py::array_t<int64_t>({b.valid}, {8}, b.elapsed, self);
     }
+    // Rows of Stepper::Parked, (4, n).
     static py::array parked(const py::object& self) {
         Stepper& stepper = self.cast<PyBatch&>().stepper_;
-        constexpr int64_t kWords = sizeof(Stepper::Parked) / sizeof(uint64_t);
-        uint64_t* const words = reinterpret_cast<uint64_t*>(stepper.parked());
-        return columns(words, stepper.lanes().batch.valid, kWords, kWords, self);
+        constexpr py::ssize_t kWord = sizeof(uint64_t), kSize = sizeof(Stepper::Parked);
+        return py::array(py::dtype::of<uint64_t>(), {kSize / kWord, stepper.lanes().batch.valid}, {kWord, kSize},
+                         reinterpret_cast<uint64_t*>(stepper.parked()), self);
     }
     static py::array reward(const py::object& self) {
         const Batch& b = self.cast<PyBatch&>().stepper_.lanes().batch;
@@ -380,20 +389,24 @@ class PyBatch {
         return {rows, shape.observation};
     }
 
-    static py::object make_view(void* data, const Shape& shape, int64_t rows) {
-        const py::capsule unowned(data, [](void*) {});
-        if (shape.discrete_observation) return py::array_t<int64_t>(extent(shape, rows), static_cast<int64_t*>(data), unowned);
-        return py::array_t<float>(extent(shape, rows), static_cast<float*>(data), unowned);
+    // A view that keeps the memory alive when the batch is gone.
+    py::object make_view(void* data, const Shape& shape, int64_t rows) const {
+        auto* const owner = new std::shared_ptr<Stepper>(owner_);
+        const py::capsule kept(owner, [](void* p) { delete static_cast<std::shared_ptr<Stepper>*>(p); });
+        if (shape.discrete_observation) return py::array_t<int64_t>(extent(shape, rows), static_cast<int64_t*>(data), kept);
+        return py::array_t<float>(extent(shape, rows), static_cast<float*>(data), kept);
     }
 
     void require_started() const {
         if (!started_) raise_reset_needed("step was called before reset");
     }
 
-    void check_lanes(const std::vector<int64_t>& lanes) const {
+    std::vector<int64_t> check_lanes(const Integers& given) const {
+        const std::vector<int64_t> lanes(given.data(), given.data() + given.size());
         for (const int64_t lane : lanes) {
             if (lane < 0 || lane >= stepper_.lanes().batch.valid) throw py::index_error("no such lane");
         }
+        return lanes;
     }
 
     std::string allowed() const {
@@ -423,8 +436,8 @@ class PyBatch {
                                   std::to_string(lanes.batch.valid) +
                                   (discrete ? ",)" : ", " + std::to_string(lanes.shape.action) + ")"));
         }
-        const int64_t wrong = discrete ? stepper_.take(py::array_t<int64_t, kExact>::ensure(given).data())
-                                       : stepper_.take(py::array_t<float, kExact>::ensure(given).data());
+        const int64_t wrong = discrete ? stepper_.take(Integers(given).data())
+                                       : stepper_.take(Floats(given).data());
         if (wrong >= 0) {
             throw py::value_error("actions[" + std::to_string(wrong) + "] is " +
                                   text(given[py::int_(wrong)]) + "; allowed: " + allowed());
@@ -467,9 +480,8 @@ class PyBatch {
         }
     }
 
-    static constexpr int kExact = py::array::c_style | py::array::forcecast;
-
-    Stepper stepper_;
+    const std::shared_ptr<Stepper> owner_;
+    Stepper& stepper_;
     const bool copy_;
     bool started_ = false;
     py::object view_;
@@ -494,6 +506,19 @@ class PyPlayer {
         streams_.clear();
     }
 
+    // The streams of the rows so far, (5, rows), for copies.
+    py::array_t<uint64_t> streams() const {
+        return copied(streams_.data(), {static_cast<py::ssize_t>(kStreamFields), capacity_});
+    }
+    void set_streams(const Words& streams) {
+        const Use use(used_);
+        if (streams.ndim() != 2 || streams.shape(0) != kStreamFields || streams.shape(1) % kLanes) {
+            throw py::value_error("streams must have shape (5, n), n a multiple of 8");
+        }
+        capacity_ = streams.shape(1);
+        streams_.assign(streams.data(), streams.data() + streams.size());
+    }
+
     py::object call(const py::object& observation) {
         const Use use(used_);
         const Shape& shape = player_.shape();
@@ -512,12 +537,12 @@ class PyPlayer {
         const char kind = given.dtype().kind();
         if (shape.discrete_observation) {
             if (kind != 'i' && kind != 'u' && kind != 'b') refuse_dtype(given);
-            holder = py::array_t<int64_t, py::array::c_style | py::array::forcecast>::ensure(given);
+            holder = Integers(given);
         } else if (py::array_t<float, py::array::c_style>::check_(given)) {
             holder = given;
         } else {
             if (kind != 'f' && kind != 'i' && kind != 'u' && kind != 'b') refuse_dtype(given);
-            holder = py::array_t<float, py::array::c_style | py::array::forcecast>::ensure(given);
+            holder = Floats(given);
         }
         data = holder.data();
         if (rank == 1) return act_one(data);
@@ -710,9 +735,6 @@ py::list policies() {
 
 // ---- for the tests of the shared routines ----
 
-using Doubles = py::array_t<double, py::array::c_style | py::array::forcecast>;
-using Words = py::array_t<uint64_t, py::array::c_style | py::array::forcecast>;
-
 py::tuple sin_cos_of(const Doubles& x) {
     py::array_t<double> sines(x.size()), cosines(x.size());
     for (py::ssize_t i = 0; i < x.size(); ++i) {
@@ -860,6 +882,7 @@ PYBIND11_MODULE(_core, m, py::mod_gil_not_used()) {
              py::arg("shape"), py::arg("tensors"), py::arg("low"), py::arg("high"), py::arg("draws"),
              py::arg("rule"))
         .def("repeat", &PyPlayer::repeat, py::arg("observation"), py::arg("times"))
+        .def_property("_streams", &PyPlayer::streams, &PyPlayer::set_streams)
         .def("_seed", &PyPlayer::seed, py::arg("low"), py::arg("high"))
         .def("__call__", &PyPlayer::call, py::arg("observation"));
 

@@ -28,7 +28,10 @@ Player::Workspace::Workspace(const Player& player) {
     const size_t scratch = arena_.reserve(1, inputs * kLanes * sizeof(float));
     const size_t observation = arena_.reserve(1, kLanes * shape.observation_bytes());
     const size_t action = arena_.reserve(1, kLanes * shape.action_bytes());
+    const size_t stream = arena_.reserve(1, kStreamFields * kLanes * sizeof(uint64_t));
     arena_.allocate();
+    stream_ = arena_.at<uint64_t>(stream);
+    seed_padding(stream_, kLanes, 0, kLanes);
     observation_ = arena_.at<std::byte>(observation);
     action_ = arena_.at<std::byte>(action);
     batch_ = {};
@@ -61,8 +64,18 @@ void Player::act(Workspace& workspace, const void* observation, void* action, in
         batch.valid = static_cast<int64_t>(rest);
         batch.observation = workspace.observation_;
         batch.action = workspace.action_;
-        batch.stream = stream + whole;
+        batch.stream = workspace.stream_;
+        batch.stride = kLanes;
+        const auto each_word = [&](auto&& copy) {
+            for (int64_t f = 0; draws_ && f < kStreamFields; ++f) {
+                for (int64_t i = 0; i < n - whole; ++i) {
+                    copy(workspace.stream_[f * kLanes + i], stream[f * stride + whole + i]);
+                }
+            }
+        };
+        each_word([](uint64_t& here, const uint64_t& there) { here = there; });
         policy_->act(batch);
+        each_word([](const uint64_t& here, uint64_t& there) { there = here; });
         std::memcpy(static_cast<std::byte*>(action) + static_cast<size_t>(whole) * action_bytes, workspace.action_,
                     rest * action_bytes);
     }

@@ -98,7 +98,7 @@ void Stepper::step() {
     if (!parking_ && autoreset_ == Autoreset::next_step) {
         ended_.clear();
         for (int64_t i = 0; i < b.valid; ++i) {
-            if (b.elapsed[i] < 0) ended_.push_back(i);
+            if (b.elapsed[i] < 0 && !parked_[i].taken) ended_.push_back(i);
         }
         game_->reset(b, ended_.data(), static_cast<int64_t>(ended_.size()), options_.data());
     }
@@ -121,18 +121,10 @@ void Stepper::settle(size_t known) {
     // Padding, which comes last, always goes on as in NEXT_STEP.
     const int64_t valid = std::lower_bound(lanes, lanes + count, b.valid) - lanes;
     if (autoreset_ == Autoreset::next_step) {
-        if (parking_) {
-            // In a large batch each of these is a miss; asked for together they overlap.
-            for (int64_t j = 0; j < count; ++j) {
-                __builtin_prefetch(&parked_[lanes[j]], 1);
-                for (int64_t f = 0; f < kStreamFields; ++f) __builtin_prefetch(b.stream + f * b.stride + lanes[j], 1);
-            }
-            for (int64_t j = 0; j < count; ++j) {
-                parked_[lanes[j]] = {b.stream[kStateHigh * b.stride + lanes[j]],
-                                                          b.stream[kStateLow * b.stride + lanes[j]],
-                                                          b.stream[kHalf * b.stride + lanes[j]], 1};
-            }
-            game_->reset(b, lanes, count, options_.data());
+        if (!parking_) {
+            for (int64_t j = 0; j < count; ++j) parked_[lanes[j]].taken = 0;
+        } else {
+            park(lanes, count);
         }
         return;
     }
@@ -152,6 +144,20 @@ void Stepper::settle(size_t known) {
     game_->observe(b, lanes, valid);
 }
 
+void Stepper::park(const int64_t* lanes, int64_t count) {
+    const Batch& b = lanes_.batch;
+    // In a large batch each of these is a miss; asked for together they overlap.
+    for (int64_t j = 0; j < count; ++j) {
+        __builtin_prefetch(&parked_[lanes[j]], 1);
+        for (int64_t f = 0; f < kStreamFields; ++f) __builtin_prefetch(b.stream + f * b.stride + lanes[j], 1);
+    }
+    for (int64_t j = 0; j < count; ++j) {
+        parked_[lanes[j]] = {b.stream[kStateHigh * b.stride + lanes[j]], b.stream[kStateLow * b.stride + lanes[j]],
+                             b.stream[kHalf * b.stride + lanes[j]], 1};
+    }
+    game_->reset(b, lanes, count, options_.data());
+}
+
 void Stepper::withdraw(const std::vector<int64_t>& lanes) {
     const Batch& b = lanes_.batch;
     for (const int64_t lane : lanes) {
@@ -167,12 +173,14 @@ void Stepper::withdraw(const std::vector<int64_t>& lanes) {
 }
 
 void Stepper::set_parking(bool parking) {
-    if (parking_ && !parking) {
-        std::vector<int64_t> all(static_cast<size_t>(lanes_.batch.valid));
-        std::iota(all.begin(), all.end(), 0);
-        withdraw(all);
-    }
+    if (parking_ && !parking) withdraw(every_lane());
     parking_ = parking;
+}
+
+std::vector<int64_t> Stepper::every_lane() const {
+    std::vector<int64_t> all(static_cast<size_t>(lanes_.batch.valid));
+    std::iota(all.begin(), all.end(), 0);
+    return all;
 }
 
 void Stepper::reset(const std::vector<int64_t>& lanes, const std::vector<double>& options) {
@@ -191,14 +199,30 @@ void Stepper::reset(const std::vector<int64_t>& lanes, const std::vector<double>
 
 void Stepper::restored() {
     const Batch& b = lanes_.batch;
-    std::vector<int64_t> all(static_cast<size_t>(b.valid));
-    std::iota(all.begin(), all.end(), 0);
     set_in_play(false);
-    game_->observe(b, all.data(), b.valid);
     waiting_ = false;
-    for (int64_t i = 0; autoreset_ == Autoreset::disabled && i < b.valid; ++i) {
-        waiting_ = waiting_ || b.elapsed[i] < 0;
+    std::vector<int64_t> undrawn;
+    for (int64_t i = 0; i < b.valid; ++i) {
+        if (b.elapsed[i] >= 0) continue;
+        switch (autoreset_) {
+            case Autoreset::disabled:
+                waiting_ = true;
+                break;
+            case Autoreset::same_step:
+                b.elapsed[i] = 0;
+                if (!parked_[i].taken) undrawn.push_back(i);
+                break;
+            case Autoreset::next_step:
+                if (parking_ && !parked_[i].taken) undrawn.push_back(i);
+        }
     }
+    if (autoreset_ == Autoreset::same_step) {
+        game_->reset(b, undrawn.data(), static_cast<int64_t>(undrawn.size()), options_.data());
+    } else {
+        park(undrawn.data(), static_cast<int64_t>(undrawn.size()));
+    }
+    const std::vector<int64_t> all = every_lane();
+    game_->observe(b, all.data(), b.valid);
 }
 
 void Stepper::resume(int64_t lane) {

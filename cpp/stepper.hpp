@@ -38,7 +38,8 @@ class Stepper {
     // Whether NEXT_STEP draws an initial state right after the step that ended an episode (parks it in the
     // state arrays), or only when the next step needs it, as somebody who watches the streams expects.
     void set_parking(bool parking);
-    // The state arrays were written from outside: lanes may be out of bounds; observations follow the state.
+    // The state arrays were written from outside: lanes may be out of bounds, and some that ended may not
+    // have their next state yet. Observations follow the state.
     void restored();
     // Lets a lane that ended go on (what Gymnasium's single environments do).
     void resume(int64_t lane);
@@ -59,6 +60,9 @@ class Stepper {
   private:
     // Deals with the lanes from position `known` of ended_ on.
     void settle(size_t known);
+    // Draws the next initial states of these lanes in advance.
+    void park(const int64_t* lanes, int64_t count);
+    std::vector<int64_t> every_lane() const;
     void set_in_play(bool in_play);
 
     std::unique_ptr<GameLevel> game_;

@@ -76,10 +76,17 @@ def first_difference(ours: Any, theirs: Any) -> str:
     else:
         both = isinstance(ours, np.ndarray) and isinstance(theirs, np.ndarray)
         if both and (ours.dtype, ours.shape) == (theirs.dtype, theirs.shape):
-            entries = [frozen(np.asarray(a)) != frozen(np.asarray(b)) for a, b in zip(ours.flat, theirs.flat)]
+            entries = [
+                frozen(np.asarray(a)) != frozen(np.asarray(b))
+                for a, b in zip(ours.flat, theirs.flat, strict=True)
+            ]
             at = np.unravel_index(entries.index(True), ours.shape)
             a, b = ours[at], theirs[at]
-            shown = f"{a.hex()} and {b.hex()}" if ours.dtype.kind == "f" and ours.dtype.itemsize == 8 else f"{a!r} and {b!r}"
+            shown = (
+                f"{a.hex()} and {b.hex()}"
+                if ours.dtype.kind == "f" and ours.dtype.itemsize == 8
+                else f"{a!r} and {b!r}"
+            )
             return f"{sum(entries)} of {ours.size} entries, first at {tuple(map(int, at))}: {shown}"
         return f"{ours!r} and {theirs!r}"
     for place, a, b in pairs:
@@ -160,9 +167,7 @@ class Maker:
     def sync(num_envs: int = 1, *, id: str, **kwargs: Any) -> gym.vector.VectorEnv:
         """Gymnasium's reference; keyword arguments of SyncVectorEnv go to it."""
         settings = {name: kwargs.pop(name) for name in ("autoreset_mode", "copy") if name in kwargs}
-        return gym.make_vec(
-            id, num_envs, vectorization_mode="sync", vector_kwargs=settings, **kwargs
-        )
+        return gym.make_vec(id, num_envs, vectorization_mode="sync", vector_kwargs=settings, **kwargs)
 
     def watch(self, env: Any) -> Any:
         self._watched.append(env.unwrapped._batch)

@@ -13,7 +13,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from conftest import LEVELS, Array, assert_same
 from gymnasium.error import Error
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -24,6 +23,7 @@ from compute_layers import registry
 from compute_layers.agents import LAYERS, agent_file, check_tensors
 from compute_layers.registry import games
 from compute_layers.spec import Box, Discrete
+from conftest import LEVELS, Array, assert_same
 
 AGENTS = [(id, name) for id in games() for name in cl.agents(id)]
 INPUTS = {
@@ -63,7 +63,9 @@ def observations(id: str, n: int, seed: int = 0) -> Array:
     space = registry.game(id).spec.observation
     if isinstance(space, Discrete):
         return rng.integers(0, space.n, n)
-    return (rng.normal(size=(n, len(space.low))) * rng.choice([0, 1e-30, 0.1, 1, 1e9], (n, 1))).astype(np.float32)
+    return (rng.normal(size=(n, len(space.low))) * rng.choice([0, 1e-30, 0.1, 1, 1e9], (n, 1))).astype(
+        np.float32
+    )
 
 
 # ---- what there is ----
@@ -163,7 +165,9 @@ FORMS: dict[str, Callable[[Array], Any]] = {
     "backwards": lambda a: a[::-1].copy()[::-1],
     "read-only": lambda a: np.frombuffer(a.tobytes(), a.dtype).reshape(a.shape),
     **{
-        f"misaligned by {k}": lambda a, k=k: np.frombuffer(b"x" * k + a.tobytes(), a.dtype, offset=k).reshape(a.shape)
+        f"misaligned by {k}": lambda a, k=k: np.frombuffer(b"x" * k + a.tobytes(), a.dtype, offset=k).reshape(
+            a.shape
+        )
         for k in (1, 2, 4, 8, 16, 20)
     },
 }
@@ -203,7 +207,9 @@ def test_float64_is_rounded_before_the_policy_sees_it(game: str) -> None:
     for name in cl.agents(game):
         for level in agent_levels(game, name):
             agent, plain = (load(game, name, level) for _ in range(2))
-            assert_same(agent(seen), plain(np.zeros_like(seen, np.float32) * np.sign(seen).astype("f4")), name)
+            assert_same(
+                agent(seen), plain(np.zeros_like(seen, np.float32) * np.sign(seen).astype("f4")), name
+            )
 
 
 @given(data=st.data())
@@ -212,7 +218,9 @@ def test_the_levels_agree_on_any_float32(data: st.DataObject) -> None:
     id, name = data.draw(st.sampled_from([entry for entry in AGENTS if entry[0] in VECTORS]))
     n = data.draw(st.integers(1, 19))
     numbers = st.floats(width=32) | st.sampled_from([0.0, -0.0, 1e-45, -1e-45, 3.4e38])
-    seen = np.array(data.draw(st.lists(numbers, min_size=n * INPUTS[id], max_size=n * INPUTS[id])), np.float32)
+    seen = np.array(
+        data.draw(st.lists(numbers, min_size=n * INPUTS[id], max_size=n * INPUTS[id])), np.float32
+    )
     seen = seen.reshape(n, INPUTS[id])
     agents = [load(id, name, level) for level in agent_levels(id, name)]
     expected = agents[0](seen)
@@ -242,7 +250,17 @@ def test_an_observation_of_a_wrong_type(agent: cl.Agent, value: Any) -> None:
 
 
 def wrong_shapes(inputs: int) -> list[tuple[int, ...]]:
-    return [(), (0,), (inputs - 1,), (inputs + 1,), (2, inputs + 1), (inputs, 1), (1, 2, inputs), (0, 0), (5, 0)]
+    return [
+        (),
+        (0,),
+        (inputs - 1,),
+        (inputs + 1,),
+        (2, inputs + 1),
+        (inputs, 1),
+        (1, 2, inputs),
+        (0, 0),
+        (5, 0),
+    ]
 
 
 @pytest.mark.parametrize("level", LEVELS, ids=str)
@@ -439,7 +457,9 @@ def test_a_constant_action_outside_the_space(tmp_path: Path, action: int) -> Non
 def test_the_tensors_of_every_family_are_checked(game: str) -> None:
     for family in registry.families().values():
         with pytest.raises(ValueError, match="file: (head|the tensors) "):
-            check_tensors("file", registry.game(game), family, family.spec.heads[0], {"nonsense": np.zeros(1)})
+            check_tensors(
+                "file", registry.game(game), family, family.spec.heads[0], {"nonsense": np.zeros(1)}
+            )
 
 
 def header(parametric: tuple[str, str], **entry: Any) -> dict[str, Any]:
@@ -474,7 +494,15 @@ def test_a_hostile_header(parametric: tuple[str, str], tmp_path: Path, entry: di
 
 @pytest.mark.parametrize(
     ("text", "length"),
-    [(b"", 0), (b"{}", None), (b"{}", 2**63), (b"{}", 2**64 - 1), (b"{}", 100), (b"[]", None), (b"\xff" * 8, None)]
+    [
+        (b"", 0),
+        (b"{}", None),
+        (b"{}", 2**63),
+        (b"{}", 2**64 - 1),
+        (b"{}", 100),
+        (b"[]", None),
+        (b"\xff" * 8, None),
+    ]
     + [(b'{"__metadata__": {"family": 3}}', None), (b'{"__metadata__": null}', None), (b"[" * 100_000, None)],
     ids=["nothing", "empty", "length 2**63", "length 2**64-1", "too long", "a list", "no text"]
     + ["metadata of numbers", "metadata null", "deeply nested"],

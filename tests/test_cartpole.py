@@ -8,12 +8,12 @@ from typing import Any
 
 import numpy as np
 import pytest
-from conftest import Array, Maker, assert_same, random_actions, served
 from gymnasium.envs.classic_control.cartpole import CartPoleEnv
 from gymnasium.vector import AutoresetMode, SyncVectorEnv
 
 import compute_layers as cl
 from compute_layers import registry
+from conftest import Array, Maker, assert_same, random_actions, served
 
 CARTPOLE = [id for id in cl.games() if id.startswith("CartPole")]
 pytestmark = pytest.mark.parametrize("game", CARTPOLE, indirect=True)
@@ -24,7 +24,10 @@ ATTRIBUTES = {
     "moon": {"gravity": 1.62, "tau": 0.03},
     "long and heavy": {"length": 1.3, "masspole": 0.4, "total_mass": 1.9, "polemass_length": 0.52},
     "weak and wide": {"force_mag": 3.7, "x_threshold": 5.0, "theta_threshold_radians": 0.7},
-    "wide and semi-implicit": {"theta_threshold_radians": 9.0, "kinematics_integrator": "semi-implicit euler"},
+    "wide and semi-implicit": {
+        "theta_threshold_radians": 9.0,
+        "kinematics_integrator": "semi-implicit euler",
+    },
     "backwards": {"gravity": -9.8, "force_mag": -10.0, "masscart": 7.0},
 }
 changed = pytest.mark.parametrize("attributes", ATTRIBUTES.values(), ids=ATTRIBUTES)
@@ -40,7 +43,9 @@ def inject_numpys_sine(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def bare(n: int, sutton_barto_reward: bool = False, **attributes: Any) -> SyncVectorEnv:
     """Gymnasium's environments without wrappers, hence without a time limit."""
-    envs = SyncVectorEnv([lambda: CartPoleEnv(sutton_barto_reward)] * n, autoreset_mode=AutoresetMode.SAME_STEP)
+    envs = SyncVectorEnv(
+        [lambda: CartPoleEnv(sutton_barto_reward)] * n, autoreset_mode=AutoresetMode.SAME_STEP
+    )
     for name, value in attributes.items():
         envs.set_attr(name, value)
     return envs
@@ -72,7 +77,9 @@ def test_level_python_with_numpys_sine_is_gymnasium_byte_for_byte(
                 assert_same(ours.get_state()["state"], states(theirs), what, "state after step", at)
 
 
-def test_the_injected_sine_is_what_level_python_uses(make_all: Maker, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_injected_sine_is_what_level_python_uses(
+    make_all: Maker, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Without it the bytes do differ: the test above would notice a sine of another rounding."""
     rows = np.random.default_rng(1).integers(0, 2, (10, 1000))
     runs = []
@@ -108,7 +115,9 @@ def test_changed_attributes_give_the_same_bytes_at_every_level(
 ) -> None:
     """Set before and after a reset: kernels for the default numbers hand over to the general one."""
     n = 37
-    batches = [make_all.vec(n, level, autoreset_mode=mode, max_episode_steps=40) for level in served(make_all.id)]
+    batches = [
+        make_all.vec(n, level, autoreset_mode=mode, max_episode_steps=40) for level in served(make_all.id)
+    ]
     for late in (False, True):
         for envs in batches:
             if late:
@@ -128,7 +137,9 @@ def test_changed_attributes_give_the_same_bytes_at_every_level(
                     envs.reset(options={"reset_mask": ended.copy()})
 
 
-@pytest.mark.parametrize("name", ["total_mass", "length", "gravity", "tau", "force_mag", "polemass_length", "masspole"])
+@pytest.mark.parametrize(
+    "name", ["total_mass", "length", "gravity", "tau", "force_mag", "polemass_length", "masspole"]
+)
 def test_zeros_as_attributes_are_those_of_gymnasium(make: Maker, name: str) -> None:
     """Also where they divide: infinities and NaN at every level, no exception, as in Gymnasium."""
     settings: dict[str, Any] = {"autoreset_mode": AutoresetMode.SAME_STEP, "max_episode_steps": -1}
@@ -147,13 +158,21 @@ def test_derived_numbers_stay_when_an_attribute_is_set(make: Maker) -> None:
     for env in (ours, theirs):
         env.length = 2.0
         env.masspole = 3.0
-    assert_same([getattr(ours, name) for name in names], [getattr(theirs, name) for name in names], "attributes")
+    assert_same(
+        [getattr(ours, name) for name in names], [getattr(theirs, name) for name in names], "attributes"
+    )
 
 
 @pytest.mark.parametrize(
     "options",
     [{"low": -0.2}, {"high": 0.01}, {"low": -0.01, "high": 0.3}, {"low": 0.02, "high": 0.02}]
-    + [{"low": "-0.01"}, {"low": True, "high": np.float32(3)}, {"low": -2, "high": 2}, {"low": -50.0, "high": 50.0}, {}],
+    + [
+        {"low": "-0.01"},
+        {"low": True, "high": np.float32(3)},
+        {"low": -2, "high": 2},
+        {"low": -50.0, "high": 50.0},
+        {},
+    ],
 )
 def test_reset_options(make: Maker, options: dict[str, Any]) -> None:
     """They hold for that reset only; states out of bounds are played as Gymnasium plays them."""
@@ -236,10 +255,10 @@ def test_a_restored_state_is_not_beyond_termination(make: Maker) -> None:
 
 def gymnasium_episode(env: CartPoleEnv, seed: int, choose: Any, limit: int = 500) -> int:
     observation, _ = env.reset(seed=seed)
-    for length in range(1, limit + 1):
+    length, terminated = 0, False
+    while not terminated and length < limit:
         observation, _, terminated, _, _ = env.step(choose(observation))
-        if terminated:
-            break
+        length += 1
     return length
 
 
@@ -281,7 +300,9 @@ def test_pd_returns_500_for_every_one_of_1000_seeds(game: str) -> None:
 def test_always_right_is_the_baseline(game: str) -> None:
     run = cl.rollout(game, "always-right", episodes=1000)
     env = CartPoleEnv()
-    assert_same(run.lengths[:200], np.array([gymnasium_episode(env, k, lambda _: 1) for k in range(200)]), "lengths")
+    assert_same(
+        run.lengths[:200], np.array([gymnasium_episode(env, k, lambda _: 1) for k in range(200)]), "lengths"
+    )
     assert run.lengths.max() < 12
 
 

@@ -8,10 +8,10 @@ from typing import Any
 import gymnasium as gym
 import numpy as np
 import pytest
-from conftest import Maker, assert_same, play, random_actions
 
 import compute_layers as cl
 from compute_layers import registry
+from conftest import Maker, assert_same, play, random_actions
 
 
 def actions_for(env: Any, steps: int, seed: int = 0) -> Any:

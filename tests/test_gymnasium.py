@@ -9,10 +9,10 @@ from typing import Any
 import gymnasium as gym
 import numpy as np
 import pytest
-from conftest import Array, Maker, assert_same, frozen, random_actions
 from gymnasium.vector import AutoresetMode
 
 from compute_layers import registry
+from conftest import Array, Maker, assert_same, frozen, random_actions
 
 SEEDS = 1000
 STEPS = 60
@@ -177,7 +177,9 @@ def test_the_first_reset_without_seed_is_unpredictable(make: Maker) -> None:
     assert frozen(streams(first)) != frozen(streams(second))
     again = make.vec(3)
     assert again.np_random_seed
-    assert_same(again.reset(seed=list(first.np_random_seed)), make.vec(3).reset(seed=list(first.np_random_seed)))
+    assert_same(
+        again.reset(seed=list(first.np_random_seed)), make.vec(3).reset(seed=list(first.np_random_seed))
+    )
 
 
 def test_np_random_seed_before_the_first_reset_is_a_number(make: Maker) -> None:
@@ -274,7 +276,7 @@ def test_a_masked_reset_leaves_parked_neighbours_to_their_autoreset(parked: tupl
 
 
 def test_a_parked_draw_is_withdrawn_by_a_new_seed(parked: tuple[Any, Any, Array]) -> None:
-    ours, theirs, ended = parked
+    ours, theirs, _ = parked
     mask = np.ones(4, bool)
     seeds = [7, None, 2**130, None]
     for envs in (ours, theirs):

@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from conftest import NEAR_KERNELS, Array, Maker, assert_same, inside, random_actions, served
 from gymnasium.error import ResetNeeded
 from gymnasium.vector import AutoresetMode
 from hypothesis import assume, given, settings
@@ -17,6 +16,7 @@ from hypothesis import strategies as st
 from compute_layers import registry
 from compute_layers.registry import games
 from compute_layers.spec import Spec
+from conftest import NEAR_KERNELS, Array, Maker, assert_same, inside, random_actions, served
 
 FACTORS = [0.0, -0.0, 5e-324, 1e-300, 1e-9, 0.3, 1.0, 1.7, 30.0, 1e6, 1e150, 1e300]
 
@@ -129,13 +129,13 @@ def seeded_reset(envs: Any, seed: Any, options: dict[str, Any]) -> Any:
 
 
 @given(data=st.data())
-@settings(max_examples=120)
+@settings(max_examples=250)
 def test_whatever_is_done_to_small_batches(make_all: Maker, data: st.DataObject) -> None:
     run_program(make_all, data.draw(program(make_all.id, most_lanes=9, most_steps=30)))
 
 
 @given(data=st.data())
-@settings(max_examples=30)
+@settings(max_examples=60)
 def test_whatever_is_done_to_batches_of_some_vectors(make_all: Maker, data: st.DataObject) -> None:
     run_program(make_all, data.draw(program(make_all.id, most_lanes=64, most_steps=12)))
 
@@ -185,12 +185,14 @@ def extreme_snapshot(envs: Any, seed: int) -> dict[str, Any]:
     spec, n, rng = registry.game(envs._batch.game.id).spec, envs.num_envs, np.random.default_rng(seed)
     numbers = np.array(special_numbers(spec))
     snapshot: dict[str, Any] = envs.get_state()
-    for name, values in snapshot["state"].items():
+    for values in snapshot["state"].values():
         if values.dtype == np.float64:
             extreme = rng.random(n) < 0.6
             values[extreme] = rng.choice(numbers, int(extreme.sum()))
     limit = envs._batch.limit
-    snapshot["elapsed"][:] = rng.choice([0, 0, 0, 1, limit - 2, limit - 1, 2**62 if limit > 2**62 else limit], n)
+    snapshot["elapsed"][:] = rng.choice(
+        [0, 0, 0, 1, limit - 2, limit - 1, 2**62 if limit > 2**62 else limit], n
+    )
     return snapshot
 
 
@@ -256,7 +258,9 @@ def test_a_lane_depends_neither_on_n_nor_on_its_place(make: Maker, n: int) -> No
         result = small.step(mine)
         assert_same(lanes_of(large.step(actions), places), lanes_of(result, slice(0, kept)), "lanes")
         for lane, env in enumerate(alone):
-            assert_same(lanes_of(env.step(mine[lane : lane + 1]), [0]), lanes_of(result, [lane]), "lane alone")
+            assert_same(
+                lanes_of(env.step(mine[lane : lane + 1]), [0]), lanes_of(result, [lane]), "lane alone"
+            )
 
 
 def test_a_lane_does_not_see_extreme_neighbours(make: Maker) -> None:

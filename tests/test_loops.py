@@ -9,12 +9,13 @@ from typing import Any
 import gymnasium as gym
 import numpy as np
 import pytest
-from conftest import Array, Maker, assert_same, frozen, infinite_bounds, random_actions
 from gymnasium import wrappers
 from gymnasium.spaces import Box, Discrete
 from gymnasium.utils.env_checker import check_env
 from gymnasium.vector import AutoresetMode
 from gymnasium.wrappers import vector as vector_wrappers
+
+from conftest import Array, Maker, assert_same, frozen, infinite_bounds, random_actions
 
 pytestmark = infinite_bounds
 
@@ -122,7 +123,9 @@ VECTOR: dict[str, Callable[[Any], Any]] = {
 
 
 @pytest.mark.parametrize("wrap", VECTOR.values(), ids=VECTOR)
-@pytest.mark.parametrize("mode", [AutoresetMode.NEXT_STEP, AutoresetMode.SAME_STEP], ids=lambda mode: mode.name)
+@pytest.mark.parametrize(
+    "mode", [AutoresetMode.NEXT_STEP, AutoresetMode.SAME_STEP], ids=lambda mode: mode.name
+)
 def test_wrappers_of_a_batch(make: Maker, wrap: Callable[[Any], Any], mode: AutoresetMode) -> None:
     settings: dict[str, Any] = {"autoreset_mode": mode, "max_episode_steps": 15}
     pair = wrap(make.vec(6, **settings)), wrap(make.sync(6, id=make.id, **settings))
@@ -131,7 +134,10 @@ def test_wrappers_of_a_batch(make: Maker, wrap: Callable[[Any], Any], mode: Auto
     episodes = 0
     for at, row in enumerate(actions):
         ours, theirs = (envs.step(row) for envs in pair)
-        results = [(r[1:4], without_times({k: v for k, v in r[4].items() if k != "final_obs"})) for r in (ours, theirs)]
+        results = [
+            (r[1:4], without_times({k: v for k, v in r[4].items() if k != "final_obs"}))
+            for r in (ours, theirs)
+        ]
         assert_same(*results, "step", at)
         episodes += int((ours[2] | ours[3]).sum())
     assert episodes > 10
@@ -197,7 +203,13 @@ def policy_gradient(envs: Any, steps: int, recorded: Array | None = None) -> dic
             done = np.logical_or(terminated, truncated)
             if "episode" in infos:
                 for i in np.flatnonzero(infos["_episode"]):
-                    episodes.append((update * steps + step, float(infos["episode"]["r"][i]), int(infos["episode"]["l"][i])))
+                    episodes.append(
+                        (
+                            update * steps + step,
+                            float(infos["episode"]["r"][i]),
+                            int(infos["episode"]["l"][i]),
+                        )
+                    )
         returns = np.zeros((steps + 1, n))
         for step in reversed(range(steps)):
             following = returns[step + 1] * (1 - (done if step == steps - 1 else storage["dones"][step + 1]))

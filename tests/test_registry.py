@@ -11,11 +11,11 @@ from typing import Any
 
 import gymnasium as gym
 import pytest
-from conftest import LEVELS, served
 
 import compute_layers as cl
 from compute_layers import _core, registry
 from compute_layers.registry import resolve
+from conftest import LEVELS, served
 
 OLD_CPU = shutil.which("qemu-x86_64-static")
 

@@ -8,9 +8,10 @@ from typing import Any
 import gymnasium as gym
 import numpy as np
 import pytest
-from conftest import Maker, assert_same, random_actions
 from gymnasium.error import ResetNeeded
 from gymnasium.vector import AutoresetMode
+
+from conftest import Maker, assert_same, random_actions
 
 pytest.importorskip("pygame", reason="rendering needs the extra render")
 

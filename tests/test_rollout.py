@@ -10,7 +10,6 @@ from typing import Any
 import gymnasium as gym
 import numpy as np
 import pytest
-from conftest import LEVELS, Array, assert_same, served
 from gymnasium.error import Error
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -20,6 +19,7 @@ from compute_layers import registry
 from compute_layers.agents import agent_file
 from compute_layers.registry import games
 from compute_layers.spec import Discrete
+from conftest import LEVELS, Array, assert_same, served
 
 AGENTS = [(id, name) for id in games() for name in cl.agents(id)]
 FASTEST = LEVELS[-1]
@@ -113,12 +113,10 @@ def by_hand(agent: cl.Agent, env: Any, seed: int, limit: int) -> tuple[float, in
     """An episode as anybody would write it."""
     agent.seed(seed)
     observation, _ = env.reset(seed=seed)
-    total = 0.0
-    for length in range(1, limit + 1):
+    total, length, ended = 0.0, 0, False
+    while not ended and length < limit:
         observation, reward, terminated, truncated, _ = env.step(agent(observation))
-        total += float(reward)
-        if terminated or truncated:
-            break
+        total, length, ended = total + float(reward), length + 1, terminated or truncated
     return total, length
 
 
@@ -189,7 +187,9 @@ def test_the_default_limit_is_that_of_the_id(shipped: tuple[str, str]) -> None:
 
 def test_no_limit(game: str) -> None:
     run = native(game, "random", episodes=50, max_episode_steps=-1)
-    assert_same(outcome(run), outcome(native(game, "random", episodes=50, max_episode_steps=10**9)), "episodes")
+    assert_same(
+        outcome(run), outcome(native(game, "random", episodes=50, max_episode_steps=10**9)), "episodes"
+    )
 
 
 def test_a_rollout_describes_itself(shipped: tuple[str, str]) -> None:

@@ -10,9 +10,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-from conftest import Maker, assert_same, frozen, inside, play, random_actions, served, unchanged_by
 from gymnasium.error import ResetNeeded
 from gymnasium.vector import AutoresetMode
+
+from conftest import Maker, assert_same, frozen, inside, play, random_actions, served, unchanged_by
 
 N = 6
 LIMIT = 20
@@ -392,8 +393,8 @@ DAMAGED: dict[str, Callable[[dict[str, Any]], Any]] = {
     "a half beyond 33 bits": damage("rng")(put((4, 2), 2**40)),
     "no streams": damage("rng")(lambda old: None),
     "draws ahead of another size": damage("rng_ahead")(lambda old: old[:-1]),
-    "a draw ahead that is neither there nor not": damage("rng_ahead")(put((3, 0), 7)),
-    "a half ahead beyond 33 bits": damage("rng_ahead")(put((2, 0), 2**40)),
+    "a draw ahead that is neither there nor not": damage("ahead")(lambda old: 7 * old.astype(np.uint8)),
+    "a half ahead beyond 33 bits": damage("rng_ahead")(put((0, 2), 2**40)),
     "too few seeds": damage("seeds")(lambda old: old[:-1]),
     "seeds a number": damage("seeds")(lambda old: 3),
     "seeds of text": damage("seeds")(lambda old: ["a"] * len(old)),

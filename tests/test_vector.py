@@ -9,13 +9,13 @@ from typing import Any
 import gymnasium as gym
 import numpy as np
 import pytest
-from conftest import LEVELS, Array, Maker, assert_same, frozen, random_actions
 from gymnasium.vector import AutoresetMode
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import compute_layers as cl
 from compute_layers import registry
+from conftest import LEVELS, Array, Maker, assert_same, frozen, random_actions
 
 N = 5
 
@@ -242,7 +242,9 @@ def test_threads_with_batches_of_their_own(make: Maker) -> None:
         assert_same(played[at], expected[at], "thread", at)
 
 
-@pytest.mark.parametrize("level", [level for level in LEVELS if level.name != "python"], indirect=True, ids=str)
+@pytest.mark.parametrize(
+    "level", [level for level in LEVELS if level.name != "python"], indirect=True, ids=str
+)
 def test_one_batch_in_two_threads_is_refused_and_never_corrupted(make: Maker) -> None:
     """Each step that is not refused counts; the state is that of as many steps in one thread."""
     n, tries, threads = 20_000, 60, 3

@@ -59,7 +59,7 @@ def episodes(found: Game, level: cl.Level, limit: int | None) -> Iterator[str]:
     batch = Batch(found, 1, level.name, level.isa, limit, AutoresetMode.NEXT_STEP, True, {})
     # Else the next initial state would already stand where we want to read the last one.
     batch.set_parking(False)
-    batch.start([0], [SEED], batch.parse_options(None))
+    batch.start(np.array([0]), [SEED], batch.parse_options(None))
     yield f"reset, seed {SEED}"
     yield from situation(batch)
     rng = PCG64.from_seed(ACTION_SEED)

@@ -22,8 +22,8 @@ constexpr Row row(uint64_t bits) { return {{bits, bits, bits, bits}}; }
 constexpr Row row(double value) { return row(std::bit_cast<uint64_t>(value)); }
 constexpr Row row(float value) { return row(uint64_t{std::bit_cast<uint32_t>(value)} * 0x1'0000'0001); }
 
-constexpr uint64_t kAbs = INT64_MAX;     // all bits of a double but its sign
-constexpr uint64_t kOnes = UINT64_MAX;   // a mask that is set; as an integer, -1
+constexpr uint64_t kAbs = INT64_MAX;                    // all bits of a double but its sign
+constexpr uint64_t kOnes = UINT64_MAX;                  // a mask that is set; as an integer, -1
 constexpr uint64_t kFlagBytes = 0x0101'0101'0101'0101;  // where pdep puts the flags of 8 lanes
 
 }  // namespace compute_layers::asm_x86_64

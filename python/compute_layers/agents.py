@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from . import _core
 from .batch import parse_seed, shape_of
 from .interpreter import PolicyInterpreter
-from .registry import Family, Game, family, game, resolve, unknown
+from .registry import Family, Game, families, family, game, resolve, unknown
 from .spec import Box, Discrete
 
 LAYERS = ("algorithm", "search", "symbolic", "subsymbolic", "agi")
@@ -61,9 +61,17 @@ class AgentFile:
         self.layer = self.metadata["layer"]
         if self.layer not in LAYERS:
             raise unknown(f"{path}: layer", self.layer, LAYERS)
+        if self.metadata["family"] not in families():
+            raise unknown(f"{path}: family", self.metadata["family"], families())
         self.family = family(self.metadata["family"])
         self.head = self.metadata["head"]
         self.tensors = check_tensors(str(path), game, self.family, self.head, found)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "game": self.game.id, "family": self.family.stem}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state, game=game(state["game"]), family=family(state["family"]))
 
 
 def check_tensors(
@@ -156,6 +164,7 @@ class Agent(_core.Player):
         value = parse_seed(seed)
         if value >= 2**128:
             raise ValueError(f"seed is {value}; allowed: less than 2**128")
+        self._seeded = value
         self._seed(value & (2**64 - 1), value >> 64)
 
     def __repr__(self) -> str:
@@ -163,7 +172,15 @@ class Agent(_core.Player):
         return f"<Agent {self.game}/{self.name}: {self.family}, {self.layer}, {level}>"
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return Agent, (self.file, self.level, self.isa, 0)
+        return _rebuild, (self.file, self.level, self.isa, self._seeded, self._streams)
+
+
+def _rebuild(
+    file: AgentFile, level: str, isa: str | None, seed: int, streams: NDArray[np.uint64]
+) -> Agent:
+    agent = Agent(file, level, isa, seed)
+    agent._streams = streams
+    return agent
 
 
 @cache

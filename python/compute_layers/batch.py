@@ -21,6 +21,8 @@ from .spec import Discrete, Space, Spec
 
 NO_LIMIT = 2**63 - 1
 MAX_ENVS = 2**31 - 1
+WORD = 2**64 - 1
+TAKEN = 3  # row of `parked` that says whether the draw was taken; before it high, low and half of the stream
 
 Snapshot = dict[str, Any]
 
@@ -123,7 +125,6 @@ class Batch(_core.Batch):
         self.autoreset_mode = autoreset_mode
         self.copy = bool(copy)
         self.arguments = dict(arguments)
-        self.seeds: list[int | None] = [None] * self.num_envs
         self.names = list(game.spec.params())
         self._generators: tuple[np.random.Generator, ...] | None = None
         super().__init__(
@@ -139,6 +140,7 @@ class Batch(_core.Batch):
             rules=GameInterpreter(game) if self.level == "python" else None,
             copy=self.copy,
         )
+        self.seeds: list[int | None] = [None] * self.num_envs
 
     # ---- params ----
 
@@ -183,17 +185,21 @@ class Batch(_core.Batch):
         self.game.spec.check_options(values)
         return list(values.values())
 
-    def start(self, lanes: Sequence[int], seeds: Sequence[int | None], options: list[float]) -> None:
+    def start(
+        self, lanes: NDArray[np.int64], seeds: Sequence[int | None] | None, options: list[float]
+    ) -> None:
         """Reset these lanes, with their seed or (None) going on in their stream; a stream that was never
         seeded starts from the operating system's entropy."""
-        seeded = [
-            (lane, seed if seed is not None else np.random.SeedSequence().entropy)
-            for lane, seed in zip(lanes, seeds, strict=True)
-            if seed is not None or self.seeds[lane] is None
-        ]
+        seeded: Sequence[tuple[int, Any]] = ()
+        if seeds is not None or None in self.seeds:
+            seeded = [
+                (lane, np.random.SeedSequence().entropy if seed is None else seed)
+                for lane, seed in zip(lanes.tolist(), seeds or [None] * len(lanes), strict=True)
+                if seed is not None or self.seeds[lane] is None
+            ]
         self._pull()
         self._seed(seeded)
-        self.reset(list(lanes), options)
+        self.reset(lanes, options)
         if self._generators is not None:
             renewed = {lane for lane, _ in seeded}
             self._generators = tuple(
@@ -202,15 +208,19 @@ class Batch(_core.Batch):
             )
             self._push()
 
-    def _seed(self, seeded: Sequence[tuple[int, Any]]) -> None:
-        small = [(lane, seed) for lane, seed in seeded if seed < 2**128]
-        mask = 2**64 - 1
-        self.seed(
-            [lane for lane, _ in small], [seed & mask for _, seed in small], [seed >> 64 for _, seed in small]
+    def known_seeds(self) -> list[int]:
+        """The seeds; streams that have none are seeded from the operating system's entropy."""
+        self._seed(
+            [(lane, np.random.SeedSequence().entropy) for lane, seed in enumerate(self.seeds) if seed is None]
         )
+        return [seed for seed in self.seeds if seed is not None]
+
+    def _seed(self, seeded: Sequence[tuple[int, Any]]) -> None:
+        words = [[lane, seed & WORD, seed >> 64 & WORD] for lane, seed in seeded]
+        lanes, low, high = np.array(words, np.uint64).reshape(-1, 3).T
+        self.seed(lanes.astype(np.int64), low, high)
         for lane, seed in seeded:
             if seed >= 2**128:
-                self.seed([lane], [0], [0])  # gives back what was drawn in advance
                 self._write_stream(lane, np.random.PCG64(seed).state)
             self.seeds[lane] = seed
 
@@ -224,10 +234,9 @@ class Batch(_core.Batch):
         }
 
     def _write_stream(self, lane: int, state: Mapping[str, Any]) -> None:
-        mask = 2**64 - 1
         number, inc = state["state"]["state"], state["state"]["inc"]
         half = state["has_uint32"] << 32 | state["uinteger"]
-        self.stream[:, lane] = [number >> 64, number & mask, inc >> 64, inc & mask, half]
+        self.stream[:, lane] = [number >> 64, number & WORD, inc >> 64, inc & WORD, half]
 
     def _generator(self, lane: int) -> np.random.Generator:
         bits = np.random.PCG64(0)
@@ -238,12 +247,7 @@ class Batch(_core.Batch):
         """NumPy generators in step with the lanes' streams: what is drawn from them the game will not see,
         and the other way round. From here on nothing is drawn in advance."""
         if self._generators is None:
-            fresh: list[tuple[int, Any]] = [
-                (lane, np.random.SeedSequence().entropy)
-                for lane, seed in enumerate(self.seeds)
-                if seed is None
-            ]
-            self._seed(fresh)
+            self.known_seeds()
             self.set_parking(False)
             self._generators = tuple(self._generator(lane) for lane in range(self.num_envs))
         return self._generators
@@ -309,9 +313,14 @@ class Batch(_core.Batch):
             "game": self.game.id,
             "state": {name: view.copy() for name, view in self._views().items()},
             "elapsed": self.elapsed.copy(),
+            "ahead": self.parked[TAKEN].astype(bool) & (self.elapsed < 0),
         }
         if include_rng:
-            found |= {"rng": self.stream.copy(), "rng_ahead": self.parked.copy(), "seeds": list(self.seeds)}
+            found |= {
+                "rng": self.stream.copy(),
+                "rng_ahead": self.parked[:TAKEN].copy(),
+                "seeds": list(self.seeds),
+            }
         return found
 
     def restore(self, snapshot: Snapshot) -> None:
@@ -322,24 +331,29 @@ class Batch(_core.Batch):
             ValueError: of another game or number of environments, or damaged; nothing has changed then.
         """
         parts = self._checked(snapshot)
+        self.known_seeds()
         self._pull()
         for name, view in self._views().items():
             view[:] = parts["state"][name]
         self.elapsed[:] = parts["elapsed"]
         if "rng" in parts:
             self.stream[:] = parts["rng"]
-            self.parked[:] = parts["rng_ahead"]
+            self.parked[:TAKEN] = parts["rng_ahead"]
             self.seeds = parts["seeds"]
-            if self._generators is not None:
-                self.set_parking(True)
-                self.set_parking(False)
-                self._push()
+        else:
+            # What was drawn ahead stays drawn: there is no stream to give it back to.
+            self.parked[:TAKEN] = self.stream[[0, 1, 4]]
+        self.parked[TAKEN] = parts["ahead"]
+        if self._generators is not None and "rng" in parts:
+            self.set_parking(True)
+            self.set_parking(False)
         self.restored()
+        self._push()
 
     def _checked(self, snapshot: Any) -> dict[str, Any]:
         if not isinstance(snapshot, Mapping):
             raise TypeError(f"state is a {type(snapshot).__name__}; allowed: what get_state returned")
-        keys = {"game", "state", "elapsed"}
+        keys = {"game", "state", "elapsed", "ahead"}
         if set(snapshot) not in (keys, keys | {"rng", "rng_ahead", "seeds"}):
             raise ValueError(f"state has the keys {sorted(map(str, snapshot))}; allowed: what get_state returned")
         if snapshot["game"] != self.game.id:
@@ -357,27 +371,35 @@ class Batch(_core.Batch):
             raise ValueError(f"state['state'] has not the fields {', '.join(types)}")
         parts: dict[str, Any] = {"state": {}}
         for name, kind in types.items():
-            dtype = np.float64 if kind is float else np.int64
-            values = array(name, snapshot["state"][name], dtype, (n,))
+            values = array(name, snapshot["state"][name], np.float64 if kind is float else np.int64, (n,))
             if kind is float and not np.isfinite(values).all():
-                raise ValueError(f"state[{name!r}] has {values[~np.isfinite(values)][0]}; allowed: finite numbers")
+                wrong = values[~np.isfinite(values)][0]
+                raise ValueError(f"state[{name!r}] has {wrong}; allowed: finite numbers")
             parts["state"][name] = values
         parts["elapsed"] = array("elapsed", snapshot["elapsed"], np.int64, (n,))
         if (parts["elapsed"] < -1).any() or (parts["elapsed"] == NO_LIMIT).any():
             raise ValueError("state['elapsed'] is out of range; allowed: -1 (the episode ended) and more")
+        parts["ahead"] = array("ahead", snapshot["ahead"], np.bool_, (n,))
         if "rng" in snapshot:
             parts["rng"] = array("rng", snapshot["rng"], np.uint64, self.stream.shape)
-            parts["rng_ahead"] = array("rng_ahead", snapshot["rng_ahead"], np.uint64, self.parked.shape)
-            if not (parts["rng"][3] & np.uint64(1)).all() or (parts["rng"][4] >> np.uint64(33)).any():
+            parts["rng_ahead"] = array("rng_ahead", snapshot["rng_ahead"], np.uint64, (TAKEN, n))
+            if not (parts["rng"][3] & np.uint64(1)).all():
                 raise ValueError("state['rng'] holds no PCG64 stream: an increment must be odd")
-            if not isinstance(snapshot["seeds"], list) or len(snapshot["seeds"]) != n:
+            for name, half in (("rng", parts["rng"][4]), ("rng_ahead", parts["rng_ahead"][2])):
+                if (half >> np.uint64(33)).any():
+                    raise ValueError(f"state[{name!r}] has a buffered half of more than 33 bits")
+            seeds = snapshot["seeds"]
+            if not isinstance(seeds, list) or len(seeds) != n:
                 raise ValueError(f"state['seeds'] must be a list of {n}")
-            parts["seeds"] = list(snapshot["seeds"])
+            if not all(isinstance(seed, int) and seed >= -1 for seed in seeds):
+                raise ValueError("state['seeds'] has an entry that is no seed; allowed: ints >= -1")
+            parts["seeds"] = list(seeds)
         return parts
 
     # ---- pickle, deepcopy ----
 
     def __reduce__(self) -> tuple[Any, ...]:
+        self._pull()
         state = self.snapshot() if self.started else None
         settings = (
             self.game.id,

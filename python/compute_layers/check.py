@@ -163,11 +163,17 @@ class Mismatch:
 
 
 def first_difference(expected: Trace, found: Trace) -> Mismatch | None:
-    """Where two traces part first, in time and then in the order of the buffers."""
+    """Where two traces part first, in time and then in the order of the buffers.
+
+    Raises:
+        TypeError: a buffer has another shape or dtype.
+    """
+    # Once they have parted, one may have reset more lanes, and have more moments, than the other.
+    stop = min(len(expected.moments), len(found.moments))
     best: tuple[int, int, Array] | None = None
     names = list(expected.buffers)
     for order, name in enumerate(names):
-        a, b = expected.buffers[name], found.buffers[name]
+        a, b = expected.buffers[name][:stop], found.buffers[name][:stop]
         if a.shape != b.shape or a.dtype != b.dtype:
             raise TypeError(f"{name} is {b.dtype} {b.shape}; allowed: {a.dtype} {a.shape}")
         unequal = bits(a) != bits(b)
@@ -306,9 +312,10 @@ class GameScenarios:
     ) -> Batch:
         return Batch(self._game, n, level.name, level.isa, limit, mode, True, arguments or {})
 
-    def _start(self, batch: Batch, first: int = 0, lanes: Sequence[int] | None = None) -> None:
-        chosen = range(batch.num_envs) if lanes is None else lanes
-        batch.start(chosen, [self._seed + first + lane for lane in chosen], batch.parse_options(None))
+    def _start(self, batch: Batch, lanes: Sequence[int] | None = None) -> None:
+        """Reset the batch, seeded as these lanes of a larger one would be."""
+        seeds = [self._seed + lane for lane in lanes or range(batch.num_envs)]
+        batch.start(np.arange(batch.num_envs), seeds, batch.parse_options(None))
 
     def _other_options(self) -> list[float]:
         """Options of reset that are not the defaults, where the game takes them."""
@@ -355,8 +362,8 @@ class GameScenarios:
     def _steps(self, trace: Trace, batch: Batch, actions: Array, first: int = 1) -> None:
         for step, row in enumerate(actions, start=first):
             self._record(trace, batch, f"step {step}", batch.step(row))
-            ended = np.flatnonzero(batch.elapsed < 0).tolist()
-            if batch.autoreset_mode is AutoresetMode.DISABLED and ended:
+            ended = np.flatnonzero(batch.elapsed < 0)
+            if batch.autoreset_mode is AutoresetMode.DISABLED and len(ended):
                 batch.start(ended, [None] * len(ended), batch.parse_options(None))
                 self._record(trace, batch, f"reset after step {step}")
 
@@ -373,7 +380,7 @@ class GameScenarios:
 
     def _trajectory(self, key: int, mode: AutoresetMode, n: int, steps: int, limit: int | None) -> Scenario:
         actions = Draw(self._seed, 1, key).actions(self._spec.action, steps, n)
-        some = list(range(0, n, 3))
+        some = np.arange(0, n, 3)
 
         def play(level: Level) -> Trace:
             batch = self._batch(level, n, mode, limit)
@@ -404,13 +411,17 @@ class GameScenarios:
 
     def _extremes(self) -> Iterator[Scenario]:
         numbers = self._numbers()
+        zeros = dict.fromkeys(self._floats, 0.0)
         places = [{name: number} for name in self._floats for number in numbers]
+        places += [{**zeros, **place} for place in places]
         choices = self._spec.action.n if isinstance(self._spec.action, Discrete) else 2
         for choice in range(choices):
             actions = Draw(self._seed, 2, choice).actions(self._spec.action, 3, len(places))
             if isinstance(self._spec.action, Discrete):
                 actions[0] = choice
-            yield self._extreme(f"one number of the state, action {choice}", places, actions, None)
+            # Only in this mode does the state that ended an episode remain to be seen.
+            mode = AutoresetMode.DISABLED
+            yield self._extreme(f"one number of the state, action {choice}", places, actions, None, mode)
         draw = Draw(self._seed, 3)
         mixed = [{name: draw.choice(numbers) for name in self._floats} for _ in range(251)]
         for mode, limit in zip(AutoresetMode, (None, 1, 500), strict=True):
@@ -423,7 +434,7 @@ class GameScenarios:
         places: Sequence[Mapping[str, float]],
         actions: Array,
         limit: int | None,
-        mode: AutoresetMode = AutoresetMode.NEXT_STEP,
+        mode: AutoresetMode,
     ) -> Scenario:
         most = NO_LIMIT if limit is None else limit
         times = [0, 1, max(most - 2, 0), most - 1]
@@ -476,11 +487,12 @@ class GameScenarios:
 
         def play(level: Level) -> Trace:
             state, alive = reached()
-            batch = self._batch(level, len(alive))
+            batch = self._batch(level, len(alive), AutoresetMode.DISABLED)
             self._start(batch)
             for name, view in batch._views().items():
                 view[:] = state[name][alive]
             trace = Trace()
+            self._record(trace, batch, "start")
             self._steps(trace, batch, actions[:, alive])
             return self._finish(trace, batch)
 
@@ -494,7 +506,7 @@ class GameScenarios:
 
         def together(level: Level, lanes: Sequence[int]) -> Trace:
             batch = self._batch(level, len(lanes), limit=11)
-            batch.start(range(len(lanes)), [self._seed + lane for lane in lanes], batch.parse_options(None))
+            self._start(batch, lanes)
             trace = Trace()
             self._record(trace, batch, "reset")
             self._steps(trace, batch, actions[:, lanes])
@@ -511,15 +523,15 @@ class GameScenarios:
     def _lanes_moved(self) -> Iterator[Scenario]:
         draw = Draw(self._seed, 6)
         numbers = self._numbers()
-        n = 45
+        n = 131
         # Every other lane stays as it was reset: its neighbours must not matter.
         places = [{name: draw.choice(numbers) for name in self._floats if lane % 2} for lane in range(n)]
         actions = draw.actions(self._spec.action, 5, n)
         order = list(reversed(range(n)))[3:]
 
         def moved(level: Level, lanes: Sequence[int]) -> Trace:
-            batch = self._batch(level, len(lanes), limit=3)
-            batch.start(range(len(lanes)), [self._seed + lane for lane in lanes], batch.parse_options(None))
+            batch = self._batch(level, len(lanes), AutoresetMode.DISABLED, limit=3)
+            self._start(batch, lanes)
             batch.restore(self._with(batch.snapshot(), [places[lane] for lane in lanes]))
             trace = Trace()
             self._record(trace, batch, "set_state")
@@ -564,7 +576,7 @@ class GameScenarios:
         actions = Draw(self._seed, 7).actions(self._spec.action, 3 * steps, n)
 
         def play(level: Level) -> Trace:
-            batch = self._batch(level, n, limit=12, arguments=arguments)
+            batch = self._batch(level, n, AutoresetMode.DISABLED, 12, arguments)
             trace = Trace()
             self._start(batch)
             self._record(trace, batch, "reset")
@@ -591,7 +603,7 @@ def digest(game: Game, level: Level, lanes: int, steps: int) -> str:
     """
     limit = game.entry.max_episode_steps
     batch = Batch(game, lanes, level.name, level.isa, limit, AutoresetMode.NEXT_STEP, True, {})
-    batch.start(range(lanes), list(range(lanes)), batch.parse_options(None))
+    batch.start(np.arange(lanes), list(range(lanes)), batch.parse_options(None))
     total = hashlib.sha256()
 
     def add(*arrays: Array) -> None:

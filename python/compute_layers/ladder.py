@@ -398,7 +398,7 @@ def _boundary(
         batch = Batch(game, n, level.name, level.isa, limit, AutoresetMode.NEXT_STEP, True, {})
         actions = np.stack([envs.action_space.sample() for _ in range(64)])
         envs.reset(seed=0)
-        batch.start(range(n), list(range(n)), batch.parse_options(None))
+        batch.start(np.arange(n), range(n), batch.parse_options(None))
         contestants["boundary", "kernel", n] = _kernel_contestant(batch, actions)
         contestants["boundary", "batch call", n] = timed(_calls(batch.step, actions), 64 * n)
         contestants["boundary", "Gymnasium call", n] = timed(_calls(envs.step, actions), 64 * n)

@@ -115,3 +115,12 @@ def sin_cos_with_tail(high: float, tail: float) -> tuple[float, float]:
     sine = high - ((cube * S0) + (((cube * z) * sin_rest) + (tail * w)))
     cosine = w + ((((1.0 - w) - half) + (sine * tail)) + (z2 * (C0 + (z * cos_rest))))
     return sine, cosine
+
+
+def divide(a: float, b: float) -> float:
+    """a / b as IEEE 754 has it, where Python raises ZeroDivisionError: ±inf, or NaN for 0 / 0 and NaN / 0."""
+    if b != 0.0:
+        return a / b
+    if a == 0.0 or a != a:
+        return math.nan
+    return math.copysign(math.inf, a) * math.copysign(1.0, b)

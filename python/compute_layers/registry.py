@@ -124,7 +124,7 @@ def game(id: str) -> Game:
         ValueError: there is none.
     """
     known = _games()
-    name = id.removeprefix(NAMESPACE) if isinstance(id, str) else id
+    name = id.removeprefix(NAMESPACE) if isinstance(id, str) else ""
     if name not in known:
         raise unknown("game", id, known)
     return known[name]
@@ -184,9 +184,11 @@ def resolve(
     if level == "python" and isa is not None:
         raise ValueError(f"isa is {isa!r}; level python has none: leave it None")
     if level == "auto":
-        level = os.environ.get("COMPUTE_LAYERS_LEVEL", "auto")
-        if level not in ("auto", *LEVELS):
-            raise unknown("the variable COMPUTE_LAYERS_LEVEL", level, ("auto", *LEVELS))
+        said = os.environ.get("COMPUTE_LAYERS_LEVEL", "auto")
+        if said not in ("auto", *LEVELS):
+            raise unknown("the variable COMPUTE_LAYERS_LEVEL", said, ("auto", *LEVELS))
+        if said != "python" or isa is None:  # an isa that was asked for wins
+            level = said
     if isa is None and level != "python":
         isa = os.environ.get("COMPUTE_LAYERS_ISA")
         if isa is not None and isa not in _core.isas:
@@ -201,7 +203,8 @@ def resolve(
         except LevelUnavailable:
             continue
     if isa is not None:
-        raise LevelUnavailable(f"{what} has no kernel for isa {isa} that this machine can run")
+        reason = _core.missing(isa) or "no such kernel is written"
+        raise LevelUnavailable(f"isa {isa} is not available for {what}: {reason}")
     return "python", None
 
 

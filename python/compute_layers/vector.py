@@ -4,7 +4,6 @@ and levels."""
 
 from __future__ import annotations
 
-import copy as copies
 from collections.abc import Mapping, Sequence
 from types import SimpleNamespace
 from typing import Any
@@ -22,6 +21,7 @@ from .registry import Game, unknown
 from .render import Renderer
 from .spec import Discrete, Space
 
+_ONLY = np.zeros(1, np.int64)  # the lane of a single environment
 RENDER_MODES = ("human", "rgb_array", "ansi")
 
 
@@ -174,7 +174,7 @@ class Env(_Simulation, gym.Env[Any, Any]):
             TypeError, ValueError: bad options. Nothing has changed then.
         """
         wanted = self._batch.parse_options(options)
-        self._batch.start([0], [None if seed is None else parse_seed(seed)], wanted)
+        self._batch.start(_ONLY, None if seed is None else [parse_seed(seed)], wanted)
         self._beyond = False
         if self.render_mode == "human":
             self.render()
@@ -227,6 +227,11 @@ class Env(_Simulation, gym.Env[Any, Any]):
         """Free the state and the renderer's window; may be called twice."""
         self._shut()
 
+    def set_state(self, state: Snapshot) -> Any:
+        observation = super().set_state(state)
+        self._beyond = False
+        return observation
+
     def _observation(self) -> Any:
         return self._batch.observation()
 
@@ -245,11 +250,7 @@ class Env(_Simulation, gym.Env[Any, Any]):
     @property
     def np_random_seed(self) -> int:
         """The seed of the stream; -1 if ``np_random`` was set."""
-        if self._batch.seeds[0] is None:
-            self._batch.generators()
-        seed = self._batch.seeds[0]
-        assert seed is not None
-        return seed
+        return self._batch.known_seeds()[0]
 
     @property
     def _np_random_seed(self) -> int | None:
@@ -333,27 +334,29 @@ class VectorEnv(_Simulation, gym.vector.VectorEnv[Any, Any, Any]):
         Raises:
             gymnasium.error.Error, TypeError, ValueError: a bad seed, mask or option; nothing has changed.
         """
-        seeds: list[int | None]
+        seeds: Sequence[int | None] | None
         if seed is None:
-            seeds = [None] * self.num_envs
+            seeds = None
         elif isinstance(seed, (Sequence, np.ndarray)) and not isinstance(seed, (str, bytes)):
             if len(seed) != self.num_envs:
                 raise ValueError(f"seed has length {len(seed)}; allowed: {self.num_envs}, or an int")
             seeds = [None if entry is None else parse_seed(entry) for entry in seed]
         else:
             first = parse_seed(seed)
-            seeds = [first + lane for lane in range(self.num_envs)]
+            seeds = range(first, first + self.num_envs)
         mask = (options or {}).get("reset_mask") if isinstance(options, (Mapping, type(None))) else None
-        lanes = range(self.num_envs) if mask is None else self._masked(mask)
+        lanes = np.arange(self.num_envs) if mask is None else self._masked(mask)
         wanted = self._batch.parse_options(options)
         if mask is not None and not self._batch.started:
             raise error.ResetNeeded("the first reset must reset every environment")
-        self._batch.start(lanes, [seeds[lane] for lane in lanes], wanted)
+        if seeds is not None and mask is not None:
+            seeds = [seeds[lane] for lane in lanes]
+        self._batch.start(lanes, seeds, wanted)
         if self.render_mode == "human":
             self.render()
         return self._batch.observations(), {}
 
-    def _masked(self, mask: Any) -> list[int]:
+    def _masked(self, mask: Any) -> NDArray[np.int64]:
         name = "options['reset_mask']"
         if not isinstance(mask, np.ndarray):
             raise TypeError(f"{name} is a {type(mask).__name__}; allowed: a bool array of shape ({self.num_envs},)")
@@ -363,8 +366,7 @@ class VectorEnv(_Simulation, gym.vector.VectorEnv[Any, Any, Any]):
             raise ValueError(f"{name} has shape {mask.shape}; allowed: ({self.num_envs},)")
         if not mask.any():
             raise ValueError(f"{name} is all False; at least one environment must be reset")
-        lanes: list[int] = np.flatnonzero(mask).tolist()
-        return lanes
+        return np.flatnonzero(mask)
 
     def step(
         self, actions: Any
@@ -405,8 +407,9 @@ class VectorEnv(_Simulation, gym.vector.VectorEnv[Any, Any, Any]):
         infos |= {"final_obs": final, "_final_obs": mask, "final_info": {}, "_final_info": mask.copy()}
 
     def get_attr(self, name: str) -> tuple[Any, ...]:
-        """The attribute of each environment; they share theirs, so all entries are equal."""
-        return (getattr(self, name),) * self.num_envs
+        """The attribute of each environment; they share theirs, all but the random streams."""
+        value = getattr(self, name)
+        return tuple(value) if name in ("np_random", "np_random_seed") else (value,) * self.num_envs
 
     def set_attr(self, name: str, values: Any) -> None:
         """Set an attribute of the environments.
@@ -437,7 +440,7 @@ class VectorEnv(_Simulation, gym.vector.VectorEnv[Any, Any, Any]):
             return None
         if not self._batch.started:
             raise error.ResetNeeded("render was called before reset")
-        return tuple(copies.copy(self._frame(lane)) for lane in range(self.num_envs))
+        return tuple(self._frame(lane) for lane in range(self.num_envs))
 
     def close_extras(self, **kwargs: Any) -> None:
         """Free the state and the renderer."""
@@ -453,6 +456,6 @@ class VectorEnv(_Simulation, gym.vector.VectorEnv[Any, Any, Any]):
         self._batch.set_generators(generators)
 
     @property
-    def np_random_seed(self) -> tuple[int | None, ...]:  # type: ignore[override]
-        """The seeds of the environments' streams."""
-        return tuple(self._batch.seeds)
+    def np_random_seed(self) -> tuple[int, ...]:  # type: ignore[override]
+        """The seeds of the environments' streams; -1 where ``np_random`` was set."""
+        return tuple(self._batch.known_seeds())

@@ -25,18 +25,16 @@ constexpr double kInverseLow = (kResidue * 0x1p-105) / kTotalMass;
 
 // clang-format off
 
-#define CONSTANTS(ROW)                                                             \
-    ROW(one, row(1.0)) ROW(half, row(0.5)) ROW(four_thirds, row(4.0 / 3.0))        \
-    ROW(zh, row(kInverse)) ROW(zl, row(kInverseLow)) ROW(minus_zl, row(-kInverseLow)) \
-    ROW(S0, row(kSin[0])) ROW(S1, row(kSin[1])) ROW(S2, row(kSin[2]))              \
-    ROW(S3, row(kSin[3])) ROW(S4, row(kSin[4])) ROW(S5, row(kSin[5]))              \
-    ROW(C0, row(kCos[0])) ROW(C1, row(kCos[1])) ROW(C2, row(kCos[2]))              \
-    ROW(C3, row(kCos[3])) ROW(C4, row(kCos[4])) ROW(C5, row(kCos[5]))              \
-    ROW(two_over_pi, row(kTwoOverPi)) ROW(round, row(kRound))                      \
-    ROW(P0, row(kPiOver2[0])) ROW(P1, row(kPiOver2[1]))                            \
-    ROW(P2, row(kPiOver2[2])) ROW(P3, row(kPiOver2[3]))                            \
-    ROW(abs, row(kAbs)) ROW(sign, row(~kAbs))              \
-    ROW(ones, row(kOnes)) ROW(flag_bytes, row(kFlagBytes))
+#define CONSTANTS(ROW)                                                                                       \
+    ROW(one, row(1.0)) ROW(half, row(0.5)) ROW(four_thirds, row(4.0 / 3.0))                                  \
+    ROW(zh, row(kInverse)) ROW(zl, row(kInverseLow)) ROW(minus_zl, row(-kInverseLow))                        \
+    ROW(S0, row(kSin[0])) ROW(S1, row(kSin[1])) ROW(S2, row(kSin[2]))                                        \
+    ROW(S3, row(kSin[3])) ROW(S4, row(kSin[4])) ROW(S5, row(kSin[5]))                                        \
+    ROW(C0, row(kCos[0])) ROW(C1, row(kCos[1])) ROW(C2, row(kCos[2]))                                        \
+    ROW(C3, row(kCos[3])) ROW(C4, row(kCos[4])) ROW(C5, row(kCos[5]))                                        \
+    ROW(two_over_pi, row(kTwoOverPi)) ROW(round, row(kRound))                                                \
+    ROW(P0, row(kPiOver2[0])) ROW(P1, row(kPiOver2[1])) ROW(P2, row(kPiOver2[2])) ROW(P3, row(kPiOver2[3]))  \
+    ROW(abs, row(kAbs)) ROW(sign, row(~kAbs)) ROW(ones, row(kOnes)) ROW(flag_bytes, row(kFlagBytes))
 
 struct Constants { CONSTANTS(ROW_FIELD) };
 constexpr Constants kConstants = { CONSTANTS(ROW_VALUE) };
@@ -178,7 +176,8 @@ static_assert(FIELD(State, x) == 0 && FIELD(State, x_dot) == 1 && FIELD(State, t
     PARAM(gravity), PARAM(masspole), PARAM(length), PARAM(polemass_length), PARAM(force_mag), PARAM(tau),    \
         PARAM(theta_threshold_radians), PARAM(x_threshold), PARAM(reward_running), PARAM(reward_terminated)
 #define CLOBBERS                                                                                             \
-    YMM_CLOBBERS, "rax", "rbx", "rcx", "rdx", "r8", "r9", "r10", "r11", "r12", "r13", "r14", "r15", "memory", "cc"
+    YMM_CLOBBERS, "memory", "cc", "rax", "rbx", "rcx", "rdx", "r8", "r9", "r10", "r11", "r12", "r13",        \
+        "r14", "r15"
 // [1] force, negative: a subtrahend
 #define FORCE(g)                                                                                             \
     OP(vmovapd, FRONT_ACTION(g), V(g, force),                     "action")                                  \
@@ -291,7 +290,8 @@ static_assert(FIELD(State, x) == 0 && FIELD(State, x_dot) == 1 && FIELD(State, t
     OP(vxorpd, Y(14), V(g, z), V(g, sin),                         "sin")                                     \
     OP(vxorpd, V(g, b), V(g, z2), V(g, cos),                      "cos")
 
-// [3] accelerations. q = y / total_mass and y = 4/3 - y / total_mass, by kTotalMass or by any number; y is lost.
+// [3] accelerations. q = y / total_mass and q = 4/3 - y / total_mass: FMA if that is kTotalMass, DIV if it is
+// any number. y is lost.
 #define QUOTIENT_FMA(y, q)                                                                                   \
     OP(vmulpd, K(zl), y, q,                                       "y*zl")                                    \
     OP(vfmadd231pd, K(zh), y, q,                                  "(…) / total_mass")
@@ -349,7 +349,7 @@ static_assert(FIELD(State, x) == 0 && FIELD(State, x_dot) == 1 && FIELD(State, t
     OP(vaddpd, X_DOT(g), V(g, x_dot), V(g, x_dot),                "x_dot + tau*x_acc")                       \
     OP(vmovapd, V(g, x_dot), X_DOT(g),                            "x_dot")
 
-// [4] of any state: a starting lane keeps its own. The position follows from the old velocity, a, or the new one.
+// [4] for any state, which a starting lane keeps; the old velocity, a, or the new one moves the position
 #define INTEGRATION(g, position, velocity, acceleration, POSITION, VELOCITY, velocity_used)                  \
     OP(vmulpd, P(tau), V(g, acceleration), V(g, velocity),        "tau * acceleration")                      \
     OP(vmovapd, VELOCITY(g), V(g, a),                             "velocity")                                \
@@ -357,8 +357,8 @@ static_assert(FIELD(State, x) == 0 && FIELD(State, x_dot) == 1 && FIELD(State, t
     OP(vmulpd, P(tau), V(g, velocity_used), V(g, position),       "tau * velocity")                          \
     OP(vmovapd, POSITION(g), V(g, b),                             "position")                                \
     OP(vaddpd, V(g, position), V(g, b), V(g, position),           "position + tau*velocity")                 \
-    OP(vblendvpd, V(g, starting), V(g, a), V(g, velocity), V(g, velocity),"old if starting")                 \
-    OP(vblendvpd, V(g, starting), V(g, b), V(g, position), V(g, position),"old if starting")                 \
+    OP(vblendvpd, V(g, starting), V(g, a), V(g, velocity), V(g, velocity), "old if starting")                \
+    OP(vblendvpd, V(g, starting), V(g, b), V(g, position), V(g, position), "old if starting")                \
     OP(vmovapd, V(g, velocity), VELOCITY(g),                      "velocity")                                \
     OP(vmovapd, V(g, position), POSITION(g),                      "position")
 
@@ -395,7 +395,7 @@ static_assert(FIELD(State, x) == 0 && FIELD(State, x_dot) == 1 && FIELD(State, t
 
 #define REWARD_BY_BLEND(g)                                                                                   \
     OP(vmovapd, P(reward_running), V(g, b),                       "reward_running")                          \
-    OP(vblendvpd, V(g, ended), P(reward_terminated), V(g, b), V(g, b),"reward of the step")                  \
+    OP(vblendvpd, V(g, ended), P(reward_terminated), V(g, b), V(g, b), "reward of the step")                 \
     OP(vandnpd, V(g, b), V(g, starting), V(g, b),                 "0 if starting")                           \
     OP(vmovapd, V(g, b), REWARD_OF(g),                            "reward")
 
@@ -408,15 +408,16 @@ static_assert(FIELD(State, x) == 0 && FIELD(State, x_dot) == 1 && FIELD(State, t
     OP(vmovdqa, V(g, starting), ELAPSED_OF(g),                    "elapsed")                                 \
     FLAGS(V(g, late), TRUNCATED(g))
 
-// [6] observation: the columns x, x_dot, theta, theta_dot of four lanes become rows
-//   [x | theta], [x_dot | theta_dot] -> [x0 x_dot0 x1 x_dot1 | theta0 theta_dot0 theta1 theta_dot1] -> [row 0 | row 1]
+// [6] observation: the columns x, x_dot, theta, theta_dot (here a, b, c, d) of four lanes become rows
+//   [a0 a1 a2 a3 | c0 c1 c2 c3]  ->  [a0 b0 a1 b1 | c0 d0 c1 d1]  ->  [a0 b0 c0 d0 | a1 b1 c1 d1]
+//   [b0 b1 b2 b3 | d0 d1 d2 d3]
 #define OBSERVATION(g)                                                                                       \
     OP(vcvtpd2psy, V(g, x), V128(g, x),                           "float(x)")                                \
     OP(vcvtpd2psy, V(g, theta), V128(g, theta),                   "float(theta)")                            \
     OP(vcvtpd2psy, V(g, x_dot), V128(g, x_dot),                   "float(x_dot)")                            \
     OP(vcvtpd2psy, V(g, theta_dot), V128(g, theta_dot),           "float(theta_dot)")                        \
     OP(vinsertf128, "$1", V128(g, theta), V(g, x), V(g, x),       "x | theta")                               \
-    OP(vinsertf128, "$1", V128(g, theta_dot), V(g, x_dot), V(g, x_dot),"x_dot | theta_dot")                  \
+    OP(vinsertf128, "$1", V128(g, theta_dot), V(g, x_dot), V(g, x_dot), "x_dot | theta_dot")                 \
     OP(vunpcklps, V(g, x_dot), V(g, x), V(g, a),                  "lanes 0, 1")                              \
     OP(vunpckhps, V(g, x_dot), V(g, x), V(g, b),                  "lanes 2, 3")                              \
     OP(vpermpd, "$0xd8", V(g, a), V(g, a),                        "rows 0, 1")                               \
@@ -424,21 +425,17 @@ static_assert(FIELD(State, x) == 0 && FIELD(State, x_dot) == 1 && FIELD(State, t
     OP(vmovaps, V(g, a), ROWS_01_##g,                             "rows 0, 1")                               \
     OP(vmovaps, V(g, b), ROWS_23_##g,                             "rows 2, 3")
 
-// The latency of sections 3 to 6 of one group hides behind sections 1 and 2 of the group after it.
+// Sections 3 to 6 of one group, mostly latency, among sections 1 and 2 of the group after it: the order that
+// llvm-mca (Zen 3, Skylake) and measurements liked best. Sections 1 and 2 of LOW run one iteration ahead;
+// after the last one they take the same lanes again, in vain.
 #define STEP_AND_NEXT(g, next, HOW)                                                                          \
-    TEMP(g, HOW)                                                                                             \
                             FORCE(next) SQUARES(next)                                                        \
+    TEMP(g, HOW)                                                                                             \
+                            REST(next, S, sin) SIN(next) REST(next, C, cos)                                  \
     THETA_ACC(g, HOW)                                                                                        \
-                            REST(next, S, sin)                                                               \
-    X_ACC(g, HOW)                                                                                            \
-                            SIN(next)                                                                        \
-    POSITIONS(g)                                                                                             \
-                            REST(next, C, cos)                                                               \
-    VELOCITIES(g) TERMINATION(g) REWARD(g)                                                                   \
                             COS(next)                                                                        \
-    ELAPSED(g) OBSERVATION(g)
+    X_ACC(g, HOW) POSITIONS(g) VELOCITIES(g) TERMINATION(g) REWARD(g) ELAPSED(g) OBSERVATION(g)
 
-// Sections 1 and 2 of LOW run one iteration ahead; after the last they take the same lanes again, in vain.
 #define STEP_IN_PLAY(name, HOW)                                                                              \
     ENTER                                                                                                    \
     OP(vmovapd, P(reward_running), Y(14), "")                                                                \
@@ -447,9 +444,7 @@ static_assert(FIELD(State, x) == 0 && FIELD(State, x_dot) == 1 && FIELD(State, t
     LOOP(1)                                                                                                  \
     MCA_BEGIN("cartpole/" name " lanes=8")                                                                   \
     STEP_AND_NEXT(LOW, HIGH, HOW)                                                                            \
-    OP(lea, "64(%%r8)", "%%rcx", "the next LOW")                                                             \
-    OP(cmp, "%[b]", "%%rcx", "")                                                                             \
-    OP(cmove, "%%r8", "%%rcx", "none: never read beyond the end")                                            \
+    NEXT_LOW                                                                                                 \
     STEP_AND_NEXT(HIGH, LOW, HOW)                                                                            \
     NEXT                                                                                                     \
     MCA_END                                                                                                  \
@@ -471,11 +466,37 @@ __attribute__((noinline)) void step_in_play_any_mass(const Batch* b) {
                  : CLOBBERS);
 }
 
-#define STEP_ANY_AND_NEXT(g, next, INTEGRATION_OF)                                                               TEMP(g, DIV)                                                                                                                         PARTS(next)                                                                          THETA_ACC(g, DIV)                                                                                                                    HIGH_AND_TAIL(next)                                                                  X_ACC(g, DIV)                                                                                                                        REST(next, S, s)                                                                     STARTING(g) INTEGRATION_OF(g, theta, theta_dot, theta_acc, THETA, THETA_DOT)                                                         SIN_WITH_TAIL(next)                                                                  INTEGRATION_OF(g, x, x_dot, x_acc, X_OF, X_DOT)                                                                                      REST(next, C, c)                                                                     TERMINATION(g) REWARD_BY_BLEND(g)                                                                                                    COS_WITH_TAIL(next)                                                                  ELAPSED(g)                                                                                                                           QUADRANT(next) FORCE(next)                                                           OBSERVATION(g)
+#define STEP_ANY_AND_NEXT(g, next, INTEGRATION_OF)                                                           \
+                            PARTS(next)                                                                      \
+    TEMP(g, DIV)                                                                                             \
+                            HIGH_AND_TAIL(next) REST(next, S, s)                                             \
+    THETA_ACC(g, DIV) X_ACC(g, DIV) STARTING(g)                                                              \
+                            SIN_WITH_TAIL(next)                                                              \
+    INTEGRATION_OF(g, theta, theta_dot, theta_acc, THETA, THETA_DOT)                                         \
+    INTEGRATION_OF(g, x, x_dot, x_acc, X_OF, X_DOT)                                                          \
+    TERMINATION(g)                                                                                           \
+                            REST(next, C, c)                                                                 \
+    REWARD_BY_BLEND(g) ELAPSED(g)                                                                            \
+                            COS_WITH_TAIL(next) QUADRANT(next) FORCE(next)                                   \
+    OBSERVATION(g)
 
-#define STEP_GENERAL(name, INTEGRATION_OF)                                                                       ENTER                                                                                                        PARTS(LOW) HIGH_AND_TAIL(LOW)                                                                                REST(LOW, S, s) SIN_WITH_TAIL(LOW) REST(LOW, C, c) COS_WITH_TAIL(LOW)                                        QUADRANT(LOW) FORCE(LOW)                                                                                     LOOP(1)                                                                                                      MCA_BEGIN("cartpole/" name " lanes=8")                                                                       STEP_ANY_AND_NEXT(LOW, HIGH, INTEGRATION_OF)                                                                 NEXT_LOW                                                                                                     STEP_ANY_AND_NEXT(HIGH, LOW, INTEGRATION_OF)                                                                 NEXT                                                                                                         MCA_END                                                                                                      OP(jne, "1b", "")                                                                                            LABEL(2)                                                                                                     OP(vzeroupper, "")
+#define STEP_GENERAL(name, INTEGRATION_OF)                                                                   \
+    ENTER                                                                                                    \
+    PARTS(LOW) HIGH_AND_TAIL(LOW)                                                                            \
+    REST(LOW, S, s) SIN_WITH_TAIL(LOW) REST(LOW, C, c) COS_WITH_TAIL(LOW)                                    \
+    QUADRANT(LOW) FORCE(LOW)                                                                                 \
+    LOOP(1)                                                                                                  \
+    MCA_BEGIN("cartpole/" name " lanes=8")                                                                   \
+    STEP_ANY_AND_NEXT(LOW, HIGH, INTEGRATION_OF)                                                             \
+    NEXT_LOW                                                                                                 \
+    STEP_ANY_AND_NEXT(HIGH, LOW, INTEGRATION_OF)                                                             \
+    NEXT                                                                                                     \
+    MCA_END                                                                                                  \
+    OP(jne, "1b", "")                                                                                        \
+    LABEL(2)                                                                                                 \
+    OP(vzeroupper, "")
 
-// Any params, any state
+// Any params, any state. A kernel for each integrator is less than a blend of the two.
 __attribute__((noinline)) void step_euler(const Batch* b) {
     asm volatile(STEP_GENERAL("step_euler", INTEGRATION_EULER)
                  : [b] "+r"(b)
@@ -491,27 +512,27 @@ __attribute__((noinline)) void step_semi_implicit(const Batch* b) {
 }
 
 // clang-format on
-// Params of this size keep the states of a batch in play where the fast kernels give the general one's bytes:
-// the last two positions of a live lane being within bounds, |theta_dot| < 2**108 and |theta_acc| < 2**260.
-//   starting lanes  what is multiplied by 0 is finite, and no state that a reset draws is -0.
-//   temp            force + (…) is +0 or at least 2**-75, for force is at least 2**-20: the fma is exact, and
-//                   temp is +0 or normal.
-//   denominator     is not 0 if 0 <= masspole <= total_mass; where masspole is so small that the fma is not
-//                   exact, 4/3 absorbs it.
-//   x_acc           if temp is not 0, it absorbs a quotient so small, or -0, that the fma is not exact; if it
-//                   is +0, sin is at least 2**-256, and the quotient +-0, which +0 absorbs, or far above that.
+
+// With params of this size, and a batch in play, the fast kernels write the general one's bytes. The last two
+// angles of a live lane are within 45 degrees; hence |theta_dot| < 2**130 and |theta_acc| < 2**320.
+//   starting lane  What it multiplies by 0 is finite, and no state that a reset draws is -0.
+//   temp           |force| >= 2**-20, so that force + (…) is +0 or at least 2**-75: the fma is exact.
+//   denominator    Not 0, as 0 <= masspole <= total_mass. 4/3 absorbs a masspole too small for the fma.
+//   x_acc          A temp other than +0 absorbs a quotient that is -0 or too small for the fma. If temp is
+//                  +0, |sin| > 2**-300, and the quotient is far from too small.
 bool moderate(double value) { return 0x1p-20 <= std::fabs(value) && std::fabs(value) <= 0x1p20; }
 
 }  // namespace
 
 Step* games::cartpole(const double* params, bool in_play) {
     const Params& p = *reinterpret_cast<const Params*>(params);
-    const bool fast = in_play && p.kinematics_integrator == kEuler && p.theta_threshold_radians < kReducedAngle &&
-                      moderate(p.gravity) && moderate(p.total_mass) && moderate(p.length) &&
-                      moderate(p.polemass_length) && moderate(p.force_mag) && moderate(p.tau) &&
-                      0.0 <= p.masspole && p.masspole <= p.total_mass;
+    const bool euler = p.kinematics_integrator == kEuler;
+    const bool fast = in_play && euler && p.theta_threshold_radians < kReducedAngle && 0.0 <= p.masspole &&
+                      p.masspole <= p.total_mass && moderate(p.total_mass) && moderate(p.gravity) &&
+                      moderate(p.length) && moderate(p.polemass_length) && moderate(p.force_mag) &&
+                      moderate(p.tau);
     if (fast) return p.total_mass == kTotalMass ? step_in_play : step_in_play_any_mass;
-    return p.kinematics_integrator == kEuler ? step_euler : step_semi_implicit;
+    return euler ? step_euler : step_semi_implicit;
 }
 
 }  // namespace compute_layers::asm_x86_64

@@ -41,7 +41,7 @@ import math
 from collections.abc import Mapping
 from typing import NamedTuple, Protocol, get_type_hints
 
-from ..numerics import sin_cos
+from ..numerics import divide, sin_cos
 from ..pcg64 import PCG64
 from ..spec import Box, Discrete, Id, Spec
 
@@ -140,11 +140,12 @@ def step(p: Params, state: State, action: int, rng: PCG64 | None) -> tuple[State
     sin, cos = sin_cos(theta)
 
     # [3] accelerations
-    temp = (force + ((p.polemass_length * (theta_dot * theta_dot)) * sin)) / p.total_mass
-    theta_acc = ((p.gravity * sin) - (cos * temp)) / (
-        p.length * ((4.0 / 3.0) - ((p.masspole * (cos * cos)) / p.total_mass))
+    temp = divide(force + ((p.polemass_length * (theta_dot * theta_dot)) * sin), p.total_mass)
+    theta_acc = divide(
+        (p.gravity * sin) - (cos * temp),
+        p.length * ((4.0 / 3.0) - divide(p.masspole * (cos * cos), p.total_mass)),
     )
-    x_acc = temp - (((p.polemass_length * theta_acc) * cos) / p.total_mass)
+    x_acc = temp - divide((p.polemass_length * theta_acc) * cos, p.total_mass)
 
     # [4] integration
     new_x_dot = x_dot + (p.tau * x_acc)
