@@ -6,23 +6,22 @@ pytest-benchmark stores the rows (``--benchmark-json FILE``); the table is print
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
+from bars import BARS
 
 from compute_layers.measure import Contestant, Interleaved, conditions, conditions_line, summary
 
-BARS = tomllib.loads((Path(__file__).parent / "bars.toml").read_text())
 ROUNDS = 21
 
 
 @dataclass(frozen=True)
 class Result:
-    """A row of the table; ``figure`` is compared with the row's bar in bars.toml."""
+    """A row of the table; ``figure`` is compared with the row's bar in bars.py."""
 
     game: str
     name: str

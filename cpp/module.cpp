@@ -10,6 +10,7 @@
 #include <optional>
 #include <sstream>
 
+#include "build.hpp"
 #include "cpu.hpp"
 #include "numerics.hpp"
 #include "pcg64.hpp"
@@ -786,11 +787,11 @@ py::array_t<double> draw(py::array_t<uint64_t, py::array::c_style>& streams,
 
 PYBIND11_MODULE(_core, m, py::mod_gil_not_used()) {
     m.doc() = "The native core of compute_layers; use the package's public names instead.";
-    m.attr("__version__") = COMPUTE_LAYERS_VERSION;
-    m.attr("commit") = COMPUTE_LAYERS_COMMIT;
-    m.attr("build") = COMPUTE_LAYERS_BUILD;
-    m.attr("compiler") = COMPUTE_LAYERS_COMPILER;
-    m.attr("flags") = COMPUTE_LAYERS_FLAGS;
+    m.attr("__version__") = build::kVersion;
+    m.attr("commit") = build::kCommit;
+    m.attr("build") = build::kConfiguration;
+    m.attr("compiler") = build::kCompiler;
+    m.attr("flags") = build::kFlags;
     m.attr("isas") = py::make_tuple(kIsaNames[0], kIsaNames[1], kIsaNames[2]);
     m.def("cpu_name", &cpu_name);
     m.def("missing", [](const std::string& isa) { return missing(static_cast<Isa>(isa_index(isa))); }, py::arg("isa"),

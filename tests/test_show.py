@@ -32,7 +32,9 @@ def test_the_levels_of_a_game_have_the_same_sections(id: str) -> None:
     assert list(wanted) == list(range(1, len(wanted) + 1))
     for version in versions[1:]:
         found = titles(version.text)
-        assert {number: found.get(number) for number in wanted} == wanted, version.path
+        for number, title in wanted.items():
+            # The others may say more in the same comment.
+            assert found.get(number, "").startswith(title), f"{version.path}: [{number}] {title}"
 
 
 @pytest.mark.parametrize("id", cl.games())

@@ -13,9 +13,16 @@ using namespace cartpole;
 // Lanes whose flags wait in registers' width before they are narrowed: small enough for the L1 cache.
 constexpr int64_t kBlock = 256;
 
+// mask ? a : b for a mask of all or no bits. Of `x[i] = mask ? x[i] : …` GCC would make a masked store, which
+// is slower than a blend and delays the loads that follow.
+inline double select(int64_t mask, double a, double b) {
+    return __builtin_bit_cast(double, (mask & __builtin_bit_cast(int64_t, a)) |
+                                          (~mask & __builtin_bit_cast(int64_t, b)));
+}
+
 // Arrays are __restrict parameters of a function that is not inlined: compilers believe nothing less and
 // would drop the vector loop for its alias checks. Masks are int64 so that all lanes are equally wide.
-template <bool kInPlay>
+template <bool kPlain>
 __attribute__((noinline)) void dynamics(const int64_t n, const Params& p, const int64_t limit,
                                         const int64_t* __restrict action, double* __restrict x,
                                         double* __restrict x_dot, double* __restrict theta,
@@ -26,7 +33,7 @@ __attribute__((noinline)) void dynamics(const int64_t n, const Params& p, const 
                  polemass_length = p.polemass_length, force_mag = p.force_mag, tau = p.tau,
                  theta_limit = p.theta_threshold_radians, x_limit = p.x_threshold,
                  reward_running = p.reward_running, reward_terminated = p.reward_terminated;
-    const bool euler = kInPlay || p.kinematics_integrator == kEuler;
+    const bool euler = kPlain || p.kinematics_integrator == kEuler;
     for (int64_t i = 0; i < n; ++i) {  // vectorised
         const double old_x = x[i], old_x_dot = x_dot[i], old_theta = theta[i], old_theta_dot = theta_dot[i];
         const int64_t starting = elapsed[i] < 0 ? -1 : 0;
@@ -36,7 +43,7 @@ __attribute__((noinline)) void dynamics(const int64_t n, const Params& p, const 
 
         // [2] sin, cos
         double sin, cos;
-        if constexpr (kInPlay) {
+        if constexpr (kPlain) {
             sin_cos_reduced(old_theta, sin, cos);
         } else {
             sin_cos(old_theta, sin, cos);
@@ -49,11 +56,12 @@ __attribute__((noinline)) void dynamics(const int64_t n, const Params& p, const 
                                  (length * ((4.0 / 3.0) - ((masspole * (cos * cos)) / total_mass)));
         const double x_acc = temp - (((polemass_length * theta_acc) * cos) / total_mass);
 
-        // [4] integration
-        const double new_x_dot = old_x_dot + (tau * x_acc);
-        const double new_theta_dot = old_theta_dot + (tau * theta_acc);
-        const double new_x = old_x + (tau * (euler ? old_x_dot : new_x_dot));
-        const double new_theta = old_theta + (tau * (euler ? old_theta_dot : new_theta_dot));
+        // [4] integration; a starting lane of the plain kernel adds 0 times something
+        const double dt = kPlain && starting ? 0.0 : tau;
+        const double new_x_dot = old_x_dot + (dt * x_acc);
+        const double new_theta_dot = old_theta_dot + (dt * theta_acc);
+        const double new_x = old_x + (dt * (euler ? old_x_dot : new_x_dot));
+        const double new_theta = old_theta + (dt * (euler ? old_theta_dot : new_theta_dot));
 
         // [5] termination and reward
         const int64_t out = (new_x < -x_limit) | (new_x > x_limit) | (new_theta < -theta_limit) |
@@ -63,11 +71,11 @@ __attribute__((noinline)) void dynamics(const int64_t n, const Params& p, const 
         const int64_t late = now >= limit ? -1 : 0;
         const double pay = out ? reward_terminated : reward_running;
 
-        x[i] = starting ? old_x : new_x;
-        x_dot[i] = starting ? old_x_dot : new_x_dot;
-        theta[i] = starting ? old_theta : new_theta;
-        theta_dot[i] = starting ? old_theta_dot : new_theta_dot;
-        reward[i] = starting ? 0.0 : pay;
+        x[i] = kPlain ? new_x : select(starting, old_x, new_x);
+        x_dot[i] = kPlain ? new_x_dot : select(starting, old_x_dot, new_x_dot);
+        theta[i] = kPlain ? new_theta : select(starting, old_theta, new_theta);
+        theta_dot[i] = kPlain ? new_theta_dot : select(starting, old_theta_dot, new_theta_dot);
+        reward[i] = select(starting, 0.0, pay);
         terminated[i] = ended;
         truncated[i] = late;
         elapsed[i] = now | ended | late;
@@ -92,7 +100,7 @@ __attribute__((noinline)) void interleave(const int64_t n, const double* __restr
     }
 }
 
-template <bool kInPlay>
+template <bool kPlain>
 void step(const Batch* b) {
     const Params& p = *reinterpret_cast<const Params*>(b->params);
     double* const x = b->state + FIELD(State, x) * b->stride;
@@ -104,7 +112,7 @@ void step(const Batch* b) {
     int64_t terminated[kBlock], truncated[kBlock];
     for (int64_t i = 0; i < b->n; i += kBlock) {
         const int64_t n = b->n - i < kBlock ? b->n - i : kBlock;
-        dynamics<kInPlay>(n, p, b->limit, action + i, x + i, x_dot + i, theta + i, theta_dot + i,
+        dynamics<kPlain>(n, p, b->limit, action + i, x + i, x_dot + i, theta + i, theta_dot + i,
                           b->elapsed + i, b->reward + i, terminated, truncated);
         narrow(n, terminated, b->terminated + i);
         narrow(n, truncated, b->truncated + i);
@@ -112,10 +120,8 @@ void step(const Batch* b) {
     }
 }
 
-Step* select(const double* params, bool in_play) {
-    const Params& p = *reinterpret_cast<const Params*>(params);
-    const bool reduced = in_play && p.theta_threshold_radians < kReducedAngle && p.kinematics_integrator == kEuler;
-    return reduced ? step<true> : step<false>;
+Step* select_step(const double* params, bool in_play) {
+    return plain(*reinterpret_cast<const Params*>(params), in_play) ? step<true> : step<false>;
 }
 
 void reset(const Batch* b, const int64_t* lanes, int64_t count, const double* options) {
@@ -142,6 +148,6 @@ void observe(const Batch* b, const int64_t* lanes, int64_t count) {
 
 }  // namespace
 
-const Game games::cartpole = {Params::kNames, State::kNames, Options::kNames, select, reset, observe};
+const Game games::cartpole = {Params::kNames, State::kNames, Options::kNames, select_step, reset, observe};
 
 }  // namespace compute_layers::ISA

@@ -224,7 +224,7 @@ class Batch(_core.Batch):
                 self._write_stream(lane, np.random.PCG64(seed).state)
             self.seeds[lane] = seed
 
-    def _read_stream(self, lane: int) -> dict[str, Any]:
+    def _read_stream(self, lane: int) -> Any:
         high, low, inc_high, inc_low, half = (int(word) for word in self.stream[:, lane])
         return {
             "bit_generator": "PCG64",

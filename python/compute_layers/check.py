@@ -349,7 +349,7 @@ class GameScenarios:
             truncated=truncated,
             final=final,
             stream=batch.stream.T,
-            parked=batch.parked,
+            parked=batch.parked.T,
         )
 
     def _finish(self, trace: Trace, batch: Batch) -> Trace:
@@ -414,6 +414,7 @@ class GameScenarios:
         zeros = dict.fromkeys(self._floats, 0.0)
         places = [{name: number} for name in self._floats for number in numbers]
         places += [{**zeros, **place} for place in places]
+        places += [dict.fromkeys(self._floats, number) for number in numbers]
         choices = self._spec.action.n if isinstance(self._spec.action, Discrete) else 2
         for choice in range(choices):
             actions = Draw(self._seed, 2, choice).actions(self._spec.action, 3, len(places))
@@ -554,7 +555,7 @@ class GameScenarios:
                 for other in self._spec.choices[name]:
                     yield self._changed(f"{name}={other!r}", {name: other}, {})
                 continue
-            factors = (1.5, -1.0, 2.0**-30, 2.0**30, 1e300)
+            factors = (0.0, 1.5, -1.0, 2.0**-30, 2.0**30, 1e300)
             for number in distinct(value * factor for factor in factors) if value else (1.0, -1.0):
                 yield self._changed(f"{name}={number!r}", {name: number}, {})
         # Two at once: a choice with numbers that no kernel has built in.

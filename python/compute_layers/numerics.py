@@ -23,6 +23,7 @@ everywhere, but the values become meaningless, and a large x may give any number
 -0 is -0; infinities and NaN give NaN.
 """
 
+import math
 from struct import Struct
 
 TWO_OVER_PI = float.fromhex("0x1.45f306dc9c883p-1")

@@ -245,7 +245,7 @@ class Env(_Simulation, gym.Env[Any, Any]):
         self._batch.set_generators([generator])
 
     # check_env and some wrappers read the private name.
-    _np_random = np_random  # type: ignore[assignment]
+    _np_random = np_random
 
     @property
     def np_random_seed(self) -> int:
@@ -253,7 +253,7 @@ class Env(_Simulation, gym.Env[Any, Any]):
         return self._batch.known_seeds()[0]
 
     @property
-    def _np_random_seed(self) -> int | None:
+    def _np_random_seed(self) -> int | None:  # type: ignore[override]
         return self._batch.seeds[0]
 
 
@@ -388,12 +388,12 @@ class VectorEnv(_Simulation, gym.vector.VectorEnv[Any, Any, Any]):
         batch = self._batch
         result = batch.watched_step(actions) if batch.watched else batch.step(actions)
         if self._plain:
-            return result  # type: ignore[no-any-return]
+            return result
         if self._same_step:
             self._add_final(result[4])
         if self.render_mode == "human":
             self.render()
-        return result  # type: ignore[no-any-return]
+        return result
 
     def _add_final(self, infos: dict[str, Any]) -> None:
         ended = self._batch.ended
@@ -446,12 +446,12 @@ class VectorEnv(_Simulation, gym.vector.VectorEnv[Any, Any, Any]):
         """Free the state and the renderer."""
         self._shut()
 
-    @property
-    def np_random(self) -> tuple[np.random.Generator, ...]:  # type: ignore[override]
+    @property  # type: ignore[override]
+    def np_random(self) -> tuple[np.random.Generator, ...]:
         """The environments' generators. Once touched they are kept in step, which makes steps slower."""
         return self._batch.generators()
 
-    @np_random.setter
+    @np_random.setter  # type: ignore[override]
     def np_random(self, generators: Sequence[np.random.Generator]) -> None:
         self._batch.set_generators(generators)
 

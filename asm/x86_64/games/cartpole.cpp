@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include "games/cartpole.hpp"
 
-#include <cmath>
-
 #include "../kernel.hpp"
 #include "numerics.hpp"
 #include "registry.hpp"
@@ -15,7 +13,7 @@ using namespace cartpole;
 // Gymnasium's total mass c, by which step_in_play divides without a division: y / c is fma(y, zh, y*zl),
 // where zh + zl is 1/c to 106 bits. That is so for every y for which y*zl is a normal number or y is +0:
 // before the last rounding the relative error is below 2**-106, and of all y only four come that close to
-// the middle of two doubles; they round rightly. See `moderate` for the other y.
+// the middle of two doubles; they round rightly. See the end of the file for the other y.
 constexpr double kTotalMass = 0.1 + 1.0;
 constexpr double kInverse = 1.0 / kTotalMass;
 // 1 - zh*c in units of 2**-105, an integer below 2**53: its value modulo 2**64 is enough.
@@ -513,26 +511,19 @@ __attribute__((noinline)) void step_semi_implicit(const Batch* b) {
 
 // clang-format on
 
-// With params of this size, and a batch in play, the fast kernels write the general one's bytes. The last two
-// angles of a live lane are within 45 degrees; hence |theta_dot| < 2**130 and |theta_acc| < 2**320.
+}  // namespace
+
+// Where `plain` holds the fast kernels write the general one's bytes. The last two angles of a live lane are
+// within 45 degrees; hence |theta_dot| < 2**130 and |theta_acc| < 2**320.
 //   starting lane  What it multiplies by 0 is finite, and no state that a reset draws is -0.
 //   temp           |force| >= 2**-20, so that force + (…) is +0 or at least 2**-75: the fma is exact.
 //   denominator    Not 0, as 0 <= masspole <= total_mass. 4/3 absorbs a masspole too small for the fma.
 //   x_acc          A temp other than +0 absorbs a quotient that is -0 or too small for the fma. If temp is
 //                  +0, |sin| > 2**-300, and the quotient is far from too small.
-bool moderate(double value) { return 0x1p-20 <= std::fabs(value) && std::fabs(value) <= 0x1p20; }
-
-}  // namespace
-
 Step* games::cartpole(const double* params, bool in_play) {
     const Params& p = *reinterpret_cast<const Params*>(params);
-    const bool euler = p.kinematics_integrator == kEuler;
-    const bool fast = in_play && euler && p.theta_threshold_radians < kReducedAngle && 0.0 <= p.masspole &&
-                      p.masspole <= p.total_mass && moderate(p.total_mass) && moderate(p.gravity) &&
-                      moderate(p.length) && moderate(p.polemass_length) && moderate(p.force_mag) &&
-                      moderate(p.tau);
-    if (fast) return p.total_mass == kTotalMass ? step_in_play : step_in_play_any_mass;
-    return euler ? step_euler : step_semi_implicit;
+    if (plain(p, in_play)) return p.total_mass == kTotalMass ? step_in_play : step_in_play_any_mass;
+    return p.kinematics_integrator == kEuler ? step_euler : step_semi_implicit;
 }
 
 }  // namespace compute_layers::asm_x86_64
