@@ -13,7 +13,6 @@ from typing import Any
 import gymnasium as gym
 import numpy as np
 import pytest
-from conftest import Measure
 from numpy.typing import NDArray
 
 import compute_layers as cl
@@ -21,6 +20,7 @@ from compute_layers.agents import load_agent
 from compute_layers.measure import Contestant, timed
 from compute_layers.rollout import rollout
 from compute_layers.vector import VectorEnv
+from conftest import Measure
 
 GAMES = cl.games()
 ASM = [level for level in cl.levels() if level.available and level.name == "asm"]

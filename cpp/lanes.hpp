@@ -41,6 +41,7 @@ class Arena {
     }
     // Index of the first array whose canaries were overwritten, in order of reservation; -1 if none.
     int64_t damaged() const;
+    int64_t arrays() const { return static_cast<int64_t>(used_.size()); }
 
   private:
     struct Free {
@@ -66,6 +67,7 @@ class Lanes {
     // Lanes first … first + count - 1 as a batch of their own; both are multiples of kLanes.
     Batch block(int64_t first, int64_t count) const;
     int64_t damaged() const { return arena_.damaged(); }
+    int64_t arrays() const { return arena_.arrays(); }
 
     const Shape shape;
     Batch batch{};

@@ -375,7 +375,7 @@ class PyBatch {
     }
 
     bool started() const { return started_; }
-    int64_t damaged() const { return stepper_.lanes().damaged(); }
+    int64_t damaged() const { return stepper_.damaged(); }
 
   private:
     static Autoreset mode(const std::string& name) {

@@ -225,6 +225,11 @@ void Stepper::restored() {
     game_->observe(b, all.data(), b.valid);
 }
 
+int64_t Stepper::damaged() const {
+    const int64_t first = lanes_.damaged(), own = arena_.damaged();
+    return first >= 0 || own < 0 ? first : lanes_.arrays() + own;
+}
+
 void Stepper::resume(int64_t lane) {
     lanes_.batch.elapsed[lane] = 0;
     waiting_ = false;

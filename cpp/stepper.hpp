@@ -47,6 +47,8 @@ class Stepper {
     GameLevel& game() { return *game_; }
     Lanes& lanes() { return lanes_; }
     const Lanes& lanes() const { return lanes_; }
+    // As Arena::damaged, over all arrays of the batch.
+    int64_t damaged() const;
     Autoreset autoreset() const { return autoreset_; }
     const std::vector<double>& params() const { return params_; }
 

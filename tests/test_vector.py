@@ -3,7 +3,9 @@
 
 from __future__ import annotations
 
+import gc
 import threading
+import weakref
 from typing import Any
 
 import gymnasium as gym
@@ -76,6 +78,21 @@ def test_without_copies_every_call_returns_the_same_array(make: Maker) -> None:
         assert_same((observation.copy(), *results[1:]), plain.step(row), "step")
     assert envs.reset()[0] is observation
     assert envs.set_state(envs.get_state()) is observation
+
+
+@pytest.mark.parametrize("copied", [True, False])
+def test_a_batch_is_freed_with_its_last_observation(make: Maker, copied: bool) -> None:
+    """copy=False keeps the memory as long as the array lives, and no longer."""
+    envs = cl.VectorEnv(N, game=make.id, level=make.level.name, isa=make.level.isa, copy=copied)
+    observation = envs.reset(seed=0)[0]
+    kept = observation.copy()
+    batch = weakref.ref(envs._batch)
+    del envs
+    gc.collect()
+    assert_same(observation, kept, "observation")
+    del observation
+    gc.collect()
+    assert batch() is None
 
 
 def test_rewards_and_flags_are_copies_even_without_copies(make: Maker) -> None:

@@ -16,7 +16,7 @@ from . import _core
 from .batch import parse_seed, shape_of
 from .interpreter import PolicyInterpreter
 from .registry import Family, Game, families, family, game, resolve, unknown
-from .spec import Box, Discrete
+from .spec import Box, Discrete, Space
 
 LAYERS = ("algorithm", "search", "symbolic", "subsymbolic", "agi")
 FORMAT_VERSION = "1"
@@ -74,6 +74,30 @@ class AgentFile:
         self.__dict__.update(state, game=game(state["game"]), family=family(state["family"]))
 
 
+def heads(family: Family, action: Space) -> list[str]:
+    """The heads that a family may have over an action space."""
+    if isinstance(action, Box):
+        return [head for head in family.spec.heads if head == "box"]
+    return [head for head in family.spec.heads if head == "argmax" or (head == "threshold" and action.n == 2)]
+
+
+def tensor_forms(game: Game, family: Family, head: str) -> dict[str, tuple[str, tuple[int, ...]]]:
+    """Dtype and shape of each tensor of a family, for a game."""
+    action, observation = game.spec.action, game.spec.observation
+    outputs = action.n if isinstance(action, Discrete) else len(action.low)
+    sizes = {
+        "inputs": 1 if isinstance(observation, Discrete) else len(observation.low),
+        "outputs": outputs,
+        "rows": 1 if head == "threshold" else outputs,
+        "action": 1 if isinstance(action, Discrete) else outputs,
+    }
+    of_action = "int64" if isinstance(action, Discrete) else "float32"
+    return {
+        name: (of_action if dtype == "action" else dtype, tuple(sizes[d] if isinstance(d, str) else d for d in shape))
+        for name, (dtype, shape) in family.spec.tensors.items()
+    }
+
+
 def check_tensors(
     what: str, game: Game, family: Family, head: str, tensors: Mapping[str, NDArray[Any]]
 ) -> dict[str, NDArray[Any]]:
@@ -82,36 +106,23 @@ def check_tensors(
     Raises:
         ValueError: a wrong head, name, dtype or shape, or a number that is not finite or not an action.
     """
-    action = game.spec.action
-    allowed = [h for h in family.spec.heads if (h == "box") == isinstance(action, Box)]
-    if isinstance(action, Discrete) and action.n != 2:
-        allowed = [h for h in allowed if h != "threshold"]
-    if head not in allowed:
-        raise unknown(f"{what}: head", head, allowed)
+    if head not in heads(family, game.spec.action):
+        raise unknown(f"{what}: head", head, heads(family, game.spec.action))
     if set(tensors) != set(family.spec.tensors):
         names = ", ".join(family.spec.tensors) or "none"
         raise ValueError(f"{what}: the tensors are {sorted(tensors)}; family {family.stem} has {names}")
-    outputs = action.n if isinstance(action, Discrete) else len(action.low)
-    inputs = 1 if isinstance(game.spec.observation, Discrete) else len(game.spec.observation.low)
-    words = {"inputs": inputs, "outputs": outputs, "rows": 1 if head == "threshold" else outputs}
-    if isinstance(action, Discrete):
-        words["action"] = 1
-    else:
-        words["action"] = len(action.low)
     checked = {}
-    for name, (kind, dimensions) in family.spec.tensors.items():
+    for name, (dtype, shape) in tensor_forms(game, family, head).items():
         tensor = tensors[name]
-        if kind == "action":
-            kind = "int64" if isinstance(action, Discrete) else "float32"
-        shape = tuple(words[d] if isinstance(d, str) else d for d in dimensions)
-        if tensor.dtype != kind or tensor.shape != shape:
-            raise ValueError(f"{what}: {name} is {tensor.dtype} {tensor.shape}; allowed: {kind} {shape}")
+        if tensor.dtype != dtype or tensor.shape != shape:
+            raise ValueError(f"{what}: {name} is {tensor.dtype} {tensor.shape}; allowed: {dtype} {shape}")
         if not np.isfinite(tensor).all():
             raise ValueError(f"{what}: {name} has a number that is not finite")
-        if family.spec.tensors[name][0] == "action" and isinstance(action, Discrete):
-            if not ((tensor >= 0) & (tensor < action.n)).all():
-                raise ValueError(f"{what}: {name} is {tensor.tolist()}; allowed: 0 to {action.n - 1}")
         checked[name] = np.ascontiguousarray(tensor)
+    try:
+        family.spec.check(game.spec.observation, game.spec.action, checked)
+    except ValueError as problem:
+        raise ValueError(f"{what}: {problem}") from None
     return checked
 
 

@@ -33,7 +33,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.text import Text
 
 from . import registry
-from .agents import FORMAT_VERSION, Agent, AgentFile
+from .agents import FORMAT_VERSION, Agent, AgentFile, heads, tensor_forms
 from .batch import NO_LIMIT, Batch, Snapshot
 from .pcg64 import PCG64
 from .registry import Family, Game, Level, LevelUnavailable
@@ -670,20 +670,9 @@ def spaces_of(games: Sequence[Game], synthetic: bool) -> list[Game]:
     return list(pairs.values())
 
 
-def heads_of(family: Family, action: Space) -> list[str]:
-    """The heads that a family may have over an action space."""
-    if isinstance(action, Box):
-        return [head for head in family.spec.heads if head == "box"]
-    return [head for head in family.spec.heads if head == "argmax" or (head == "threshold" and action.n == 2)]
-
-
 def tensors_of(family: Family, head: str, game: Game, draw: Draw, kind: str) -> dict[str, Array]:
     """Random parameters: ``ordinary`` numbers, ``wild`` ones, or small integers, of which many are ``tied``."""
-    action, observation = game.spec.action, game.spec.observation
-    outputs = action.n if isinstance(action, Discrete) else len(action.low)
-    inputs = 1 if isinstance(observation, Discrete) else len(observation.low)
-    sizes = {"inputs": inputs, "outputs": outputs, "rows": 1 if head == "threshold" else outputs}
-    sizes["action"] = 1 if isinstance(action, Discrete) else outputs
+    action = game.spec.action
 
     def number() -> float:
         if kind == "tied":
@@ -693,9 +682,8 @@ def tensors_of(family: Family, head: str, game: Game, draw: Draw, kind: str) -> 
         return draw.real()
 
     tensors = {}
-    for name, (dtype, dimensions) in family.spec.tensors.items():
-        shape = tuple(sizes[size] if isinstance(size, str) else size for size in dimensions)
-        if dtype == "action":
+    for name, (dtype, shape) in tensor_forms(game, family, head).items():
+        if family.spec.tensors[name][0] == "action":
             tensors[name] = draw.actions(action, 1, 1)[0, 0].reshape(shape)
             if isinstance(action, Box):
                 tensors[name] = np.clip(
@@ -735,7 +723,7 @@ class PolicyScenarios:
     def __iter__(self) -> Iterator[Scenario]:
         key = 0
         for game in self._games:
-            for head in heads_of(self._family, game.spec.action):
+            for head in heads(self._family, game.spec.action):
                 for kind in ("ordinary", "wild", "tied") if self._family.spec.tensors else ("ordinary",):
                     key += 1
                     yield self._actions(game, head, kind, key)
@@ -958,29 +946,6 @@ def _described(problem: Exception) -> str:
     return f"{type(problem).__name__}: {problem}"
 
 
-def chosen_levels(names: Sequence[str]) -> list[Level]:
-    """The levels for ``LEVEL`` (every isa of it that is served here) and ``LEVEL:ISA``; all if none is named.
-
-    Raises:
-        ValueError: an unknown name.
-        LevelUnavailable: a level that is named cannot be served here.
-    """
-    known = registry.levels()
-    if not names:
-        return list(known)
-    found: list[Level] = []
-    for name in names:
-        matching = [level for level in known if name in (level.name, f"{level.name}:{level.isa}")]
-        if not matching:
-            allowed = [*registry.LEVELS, *(f"{level.name}:{level.isa}" for level in known if level.isa)]
-            raise registry.unknown("level", name, allowed)
-        served = [level for level in matching if level.available]
-        if not served:
-            raise LevelUnavailable(f"{name}: {'; '.join(level.reason for level in matching)}")
-        found += served
-    return [level for level in known if level in found]
-
-
 def check(
     games: Sequence[str] = (),
     levels: Sequence[str] = (),
@@ -1009,7 +974,7 @@ def check(
     if seed < 0:
         raise ValueError(f"seed is {seed}; allowed: 0 and more")
     wanted = [registry.game(id) for id in games or registry.games()]
-    chosen = chosen_levels(levels)
+    chosen = registry.choose_levels(levels)
     console = console or Console()
     columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.completed}/{task.total}"))
     with Progress(

@@ -22,7 +22,7 @@ from . import registry
 from .agents import LAYERS, Agent, AgentFile, agent_file, agents
 from .batch import Batch
 from .measure import Contestant, Interleaved, Timing, conditions, conditions_line, progress_bar, timed
-from .registry import Game, Level, LevelUnavailable, levels
+from .registry import Game, Level, LevelUnavailable
 from .rollout import DEFAULT_LIMIT, rollout
 from .vector import VectorEnv
 
@@ -168,7 +168,10 @@ def measure_ladder(
     ladder = Ladder(game.id, effort)
     files = [agent_file(game.id, name) for name in agent_names or agents(game.id)]
     files.sort(key=lambda file: LAYERS.index(file.layer))
-    wanted, reference = parse_levels(level_names)
+    reference = not level_names or GYMNASIUM in level_names
+    named = [name for name in level_names if name != GYMNASIUM]
+    chosen = registry.choose_levels(named) if named or not level_names else []
+    wanted = [level for level in chosen if level.available]
 
     contestants: dict[Any, Contestant] = {}
     with progress_bar(console, f"{game.id}: playing", len(files) * (len(wanted) + reference)) as advance:
@@ -188,35 +191,6 @@ def measure_ladder(
     ladder.boundary = {key[1:]: timing for key, timing in timings.items() if key[0] == "boundary"}
     ladder.seconds = time.perf_counter() - start
     return ladder
-
-
-def parse_levels(names: Sequence[str]) -> tuple[list[Level], bool]:
-    """``LEVEL`` or ``LEVEL:ISA`` as :class:`Level`, and whether the row ``gymnasium`` is wanted.
-
-    Raises:
-        ValueError: an unknown level.
-        LevelUnavailable: this machine cannot serve it.
-    """
-    served = [level for level in levels() if level.available]
-    if not names:
-        return served, True
-    chosen: list[Level] = []
-    for name in names:
-        if name == GYMNASIUM:
-            continue
-        level, _, isa = name.partition(":")
-        known = {str(level.name) for level in levels()}
-        if level not in known:
-            raise registry.unknown("level", name, [*sorted(known), GYMNASIUM])
-        if isa and isa not in {found.isa for found in levels() if found.name == level}:
-            allowed = [f"{found.name}:{found.isa}" for found in levels() if found.name == level and found.isa]
-            raise registry.unknown("level", name, allowed or [level])
-        matching = [found for found in levels() if found.name == level and isa in ("", found.isa)]
-        available = [found for found in matching if found.available]
-        if not available:
-            raise LevelUnavailable(f"{name}: {'; '.join(found.reason for found in matching)}")
-        chosen += [found for found in available if found not in chosen]
-    return [level for level in served if level in chosen], GYMNASIUM in names
 
 
 def _play(

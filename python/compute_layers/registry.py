@@ -6,7 +6,7 @@ from __future__ import annotations
 import difflib
 import importlib
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from types import ModuleType
@@ -157,6 +157,30 @@ def levels() -> tuple[Level, ...]:
                 continue  # every AArch64 CPU has NEON: there it is cpp[baseline]
             found.append(Level(name, isa, reason))
     return tuple(found)
+
+
+def choose_levels(names: Sequence[str]) -> list[Level]:
+    """The levels for ``LEVEL`` (every isa of it that is served here) and ``LEVEL:ISA``; all if none is named,
+    those included that this machine cannot serve.
+
+    Raises:
+        ValueError: an unknown name.
+        LevelUnavailable: a level that is named cannot be served here.
+    """
+    known = levels()
+    if not names:
+        return list(known)
+    found: list[Level] = []
+    for name in names:
+        matching = [level for level in known if name in (level.name, f"{level.name}:{level.isa}")]
+        if not matching:
+            allowed = [*LEVELS, *(f"{level.name}:{level.isa}" for level in known if level.isa)]
+            raise unknown("level", name, allowed)
+        served = [level for level in matching if level.available]
+        if not served:
+            raise LevelUnavailable(f"{name}: {'; '.join(level.reason for level in matching)}")
+        found += served
+    return [level for level in known if level in found]
 
 
 def resolve(

@@ -83,8 +83,11 @@ class PolicySpec:
             else ``outputs``). The dtype ``action`` is int64 for ``Discrete`` and float32 for ``Box``.
         heads: how the numbers may become an action: ``argmax``, ``threshold``, ``box``.
         draws: whether ``act`` uses its random stream.
+        check: raises ValueError for an observation space, action space and tensors that the family cannot
+            serve; called after names, dtypes, shapes and finiteness have been checked.
     """
 
     tensors: Mapping[str, tuple[str, tuple[str | int, ...]]]
     heads: tuple[str, ...]
     draws: bool = False
+    check: Callable[[Space, Space, Mapping[str, Any]], None] = lambda observation, action, tensors: None

@@ -7,9 +7,10 @@ action outside the space is refused when the file is loaded, so nothing is clipp
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Protocol
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
 
+from ..float32 import round_float32
 from ..pcg64 import PCG64
 from ..spec import Discrete, PolicySpec, Space
 
@@ -23,7 +24,18 @@ class Policy(Protocol):
     def action(self) -> Space: ...
 
 
-SPEC = PolicySpec(tensors={"value": ("action", ("action",))}, heads=("argmax", "box"))
+def check(observation: Space, action: Space, tensors: Mapping[str, Any]) -> None:
+    value = tensors["value"].tolist()
+    if isinstance(action, Discrete):
+        if not 0 <= value[0] < action.n:
+            raise ValueError(f"value is {value[0]}; allowed: 0 to {action.n - 1}")
+        return
+    for number, low, high in zip(value, action.low, action.high, strict=True):
+        if not round_float32(low) <= number <= round_float32(high):
+            raise ValueError(f"value has {number}; allowed: {low} to {high}")
+
+
+SPEC = PolicySpec(tensors={"value": ("action", ("action",))}, heads=("argmax", "box"), check=check)
 
 
 def act(policy: Policy, observation: Sequence[float], rng: PCG64 | None) -> int | tuple[float, ...]:

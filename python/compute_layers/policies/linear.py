@@ -19,8 +19,8 @@ A rule by hand is a file of this family too: CartPole's ``pd`` is W = [[0, 0, 3,
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Protocol
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
 
 from ..float32 import fma, round_float32
 from ..pcg64 import PCG64
@@ -46,9 +46,15 @@ class Policy(Heads, Protocol):
     b: Sequence[float]
 
 
+def check(observation: Space, action: Space, tensors: Mapping[str, Any]) -> None:
+    if not isinstance(observation, Box):
+        raise ValueError("the observation is a number of a state; allowed: a vector of numbers to weigh")
+
+
 SPEC = PolicySpec(
     tensors={"W": ("float32", ("rows", "inputs")), "b": ("float32", ("rows",))},
     heads=("argmax", "threshold", "box"),
+    check=check,
 )
 
 

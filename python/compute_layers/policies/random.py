@@ -7,12 +7,13 @@ rounded to float32 (so ``high`` itself may come out); the bounds must be finite.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Protocol
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
 
 from ..float32 import round_float32
 from ..pcg64 import PCG64
-from ..spec import Discrete, PolicySpec, Space
+from ..spec import Box, Discrete, PolicySpec, Space
 
 
 class Policy(Protocol):
@@ -22,7 +23,12 @@ class Policy(Protocol):
     def action(self) -> Space: ...
 
 
-SPEC = PolicySpec(tensors={}, heads=("argmax", "box"), draws=True)
+def check(observation: Space, action: Space, tensors: Mapping[str, Any]) -> None:
+    if isinstance(action, Box) and not all(math.isfinite(bound) for bound in (*action.low, *action.high)):
+        raise ValueError("the action space has no bounds; allowed: finite ones, to draw between")
+
+
+SPEC = PolicySpec(tensors={}, heads=("argmax", "box"), draws=True, check=check)
 
 
 def act(policy: Policy, observation: Sequence[float], rng: PCG64) -> int | tuple[float, ...]:
