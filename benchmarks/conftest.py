@@ -78,6 +78,12 @@ class Measure:
         self._benchmark.pedantic(measurement.run, args=(rounds,), rounds=1, iterations=1)
         return measurement
 
+    def once(self, work: Callable[[], Any]) -> Any:
+        """Something that is not timed but computed."""
+        if not self._benchmark.stats:
+            return self._benchmark.pedantic(work, rounds=1, iterations=1)
+        return work()
+
     def ratio(self, game: str, name: str, measurement: Interleaved, ours: Any, theirs: Any) -> float:
         """A row: how many times faster ``ours`` is, by the median of the rounds' ratios."""
         samples = measurement.samples()

@@ -3,11 +3,13 @@
 
 from __future__ import annotations
 
+import json
 import statistics
 import subprocess
 import sys
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import gymnasium as gym
@@ -104,7 +106,9 @@ def test_kernel(game: str, measure: Measure) -> None:
     measurement = measure.interleaved(contestants)
     medians = measurement.result()
     best = min((key for key in contestants if key[0] == "gymnasium"), key=lambda key: medians[key].median)
-    measure.ratio(game, f"asm kernel with refill, n = {n} / Gymnasium at its best n", measurement, "asm", best)
+    measure.ratio(
+        game, f"asm kernel with refill, n = {n} / Gymnasium at its best n", measurement, "asm", best
+    )
     measure.ratio(game, f"asm kernel with refill, n = {n} / cpp-native", measurement, "asm", "cpp")
 
 
@@ -113,9 +117,7 @@ def test_kernel(game: str, measure: Measure) -> None:
 def test_kernel_without_resets(game: str, measure: Measure) -> None:
     n, agent = 1024, best_agent(game)
     actions = agent_actions(game, agent, n, 400)
-    contestants = {
-        level.name: kernel(game, n, level, actions, reset=True) for level in (ASM[-1], CPP[-1])
-    }
+    contestants = {level.name: kernel(game, n, level, actions, reset=True) for level in (ASM[-1], CPP[-1])}
     measurement = measure.interleaved(contestants)
     measure.ratio(game, f"asm kernel without resets, n = {n} / cpp-native", measurement, "asm", "cpp")
 
@@ -221,7 +223,9 @@ def test_rollout_threads(game: str, measure: Measure) -> None:
 @every_game
 def test_rollout_of_a_million_lanes(game: str, measure: Measure) -> None:
     agent, million = best_agent(game), 1 << 20
-    lanes = measure.interleaved({"1k": play(game, agent, 1024, 1, million), "1M": play(game, agent, million, 1, million)}, rounds=5)
+    lanes = measure.interleaved(
+        {"1k": play(game, agent, 1024, 1, million), "1M": play(game, agent, million, 1, million)}, rounds=5
+    )
     samples = lanes.samples()
     cost = [many / few for few, many in zip(samples["1k"], samples["1M"], strict=True)]
     medians = lanes.result()
@@ -258,7 +262,9 @@ def test_batch_of_a_million(game: str, measure: Measure) -> None:
     )
     samples = measurement.samples()
     cost = [many / few for few, many in zip(samples[thousand], samples[million], strict=True)]
-    measure.row(game, "batch step, 1M lanes / 1k lanes", statistics.median(cost), medians[million].spread, detail)
+    measure.row(
+        game, "batch step, 1M lanes / 1k lanes", statistics.median(cost), medians[million].spread, detail
+    )
 
 
 def step_bytes(batch: Any) -> int:
@@ -282,7 +288,9 @@ def test_import_and_first_step(measure: Measure) -> None:
 
         return timed(work, 1)
 
-    measurement = measure.interleaved({"ours": process(ours), "gymnasium": process("import gymnasium")}, chunk=0.3)
+    measurement = measure.interleaved(
+        {"ours": process(ours), "gymnasium": process("import gymnasium")}, chunk=0.3
+    )
     samples = measurement.samples()
     over = [(a - b) / 1e9 for a, b in zip(samples["ours"], samples["gymnasium"], strict=True)]
     medians = measurement.result()
@@ -290,3 +298,20 @@ def test_import_and_first_step(measure: Measure) -> None:
     measure.row(
         game, "import and first step of 1024 lanes", statistics.median(over), medians["ours"].spread, detail
     )
+
+
+@pytest.mark.skipif(not ASM or ASM[-1].isa != "avx2", reason="llvm-mca is asked for the AVX2 kernels")
+def test_bounds_of_the_assembly(measure: Measure) -> None:
+    """Of each loop of the assembly the share of llvm-mca's block throughput that its simulation reaches."""
+    root = Path(__file__).parents[1]
+    for source in sorted((root / "asm" / "x86_64").rglob("*/*.cpp")):
+        tool = [sys.executable, str(root / "tools" / "mca.py"), "--json", str(source)]
+        done = measure.once(lambda tool=tool: subprocess.run(tool, capture_output=True, text=True))
+        if done.returncode:
+            pytest.skip(done.stderr.strip())
+        for region in json.loads(done.stdout):
+            detail = f"bound {region['bound']:.0f}, simulated {region['cycles']:.0f} cycles, {region['lanes']} lanes"
+            share = region["bound"] / region["cycles"]
+            measure.row(
+                source.stem, f"share of the bound on {region['cpu']}: {region['name']}", share, 0.0, detail
+            )

@@ -13,8 +13,8 @@
 
 namespace compute_layers {
 
-constexpr int64_t kLanes = 8;     // n of a batch is a multiple of this
-constexpr int64_t kRow = 4;       // doubles in a broadcast row: one 32-byte vector
+constexpr int64_t kLanes = 8;  // n of a batch is a multiple of this
+constexpr int64_t kRow = 4;    // doubles in a broadcast row: one 32-byte vector
 constexpr int64_t kNoLimit = INT64_MAX;
 
 // The random stream of lane i (PCG64 as NumPy has it) is column i of a uint64 array with these fields.
@@ -28,36 +28,36 @@ enum StreamField : int64_t { kStateHigh, kStateLow, kIncHigh, kIncLow, kHalf, kS
 //   otherwise        one step of the game; elapsed + 1, or -1 where terminated or truncated
 //                    (elapsed + 1 >= limit) is set.
 struct Batch {
-    int64_t n;              // lanes, padding included
-    int64_t valid;          // lanes that are not padding
-    int64_t stride;         // lanes from one field of `state` or `stream` to the next
-    double* state;          // 8-byte fields in the order of the game's State (int64 where it says so)
-    int64_t* elapsed;       // steps since the reset; -1 after the step that ended the episode
-    const void* action;     // int64[n] or float32[n][action size]
-    void* observation;      // float32[n][observation size] or int64[n][observation size], row-major
-    double* reward;         // [n]
-    uint8_t* terminated;    // [n], 0 or 1
-    uint8_t* truncated;     // [n], 0 or 1
-    uint64_t* stream;       // [kStreamFields][stride]
-    const double* params;   // in the order of the game's Params
-    const double* rows;     // the same, each repeated kRow times, 32-byte aligned
-    int64_t limit;          // of `elapsed`; kNoLimit if there is none
+    int64_t n;             // lanes, padding included
+    int64_t valid;         // lanes that are not padding
+    int64_t stride;        // lanes from one field of `state` or `stream` to the next
+    double* state;         // 8-byte fields in the order of the game's State (int64 where it says so)
+    int64_t* elapsed;      // steps since the reset; -1 after the step that ended the episode
+    const void* action;    // int64[n] or float32[n][action size]
+    void* observation;     // float32[n][observation size] or int64[n][observation size], row-major
+    double* reward;        // [n]
+    uint8_t* terminated;   // [n], 0 or 1
+    uint8_t* truncated;    // [n], 0 or 1
+    uint64_t* stream;      // [kStreamFields][stride]
+    const double* params;  // in the order of the game's Params
+    const double* rows;    // the same, each repeated kRow times, 32-byte aligned
+    int64_t limit;         // of `elapsed`; kNoLimit if there is none
 };
 
 // n observations that a policy turns into actions.
 struct PolicyBatch {
-    int64_t n;                    // rows, padding included
-    int64_t valid;                // rows that are not padding
-    int64_t inputs;               // numbers in an observation
-    int64_t outputs;              // numbers in an action (Box) or number of actions (Discrete)
-    const void* observation;      // as in Batch
-    void* action;                 // as in Batch
-    const void* const* tensors;   // the family's tensors in the order of its Tensors, 64-byte aligned
-    const float* low;             // [outputs], bounds of a Box action
-    const float* high;            // [outputs]
-    uint64_t* stream;             // [kStreamFields][stride], where the family draws
+    int64_t n;                   // rows, padding included
+    int64_t valid;               // rows that are not padding
+    int64_t inputs;              // numbers in an observation
+    int64_t outputs;             // numbers in an action (Box) or number of actions (Discrete)
+    const void* observation;     // as in Batch
+    void* action;                // as in Batch
+    const void* const* tensors;  // the family's tensors in the order of its Tensors, 64-byte aligned
+    const float* low;            // [outputs], bounds of a Box action
+    const float* high;           // [outputs]
+    uint64_t* stream;            // [kStreamFields][stride], where the family draws
     int64_t stride;
-    float* scratch;               // [inputs rounded up to 4][kLanes], 64-byte aligned
+    float* scratch;  // [inputs rounded up to 4][kLanes], 64-byte aligned
 };
 
 using Step = void(const Batch*);
@@ -97,9 +97,9 @@ struct Policy {
 }  // namespace compute_layers
 
 // A struct of doubles whose field list is also a string: RECORD(State, x, x_dot).
-#define RECORD(Record, ...)                           \
-    struct Record {                                   \
-        double __VA_ARGS__;                           \
+#define RECORD(Record, ...)                                 \
+    struct Record {                                         \
+        double __VA_ARGS__;                                 \
         static constexpr const char* kNames = #__VA_ARGS__; \
     }
 // Position of a field of a RECORD, counted in doubles.

@@ -78,20 +78,13 @@ Lanes::Lanes(const Shape& shape, int64_t n, int64_t limit) : shape(shape) {
     const size_t params = arena_.reserve(1, static_cast<size_t>(shape.params) * 8);
     const size_t rows = arena_.reserve(1, static_cast<size_t>(shape.params * kRow) * 8);
     arena_.allocate();
-    batch = {static_cast<int64_t>(lanes),
-             n,
-             static_cast<int64_t>(pitch / 8),
-             arena_.at<double>(state),
-             arena_.at<int64_t>(elapsed),
-             arena_.at<void>(action),
-             arena_.at<void>(observation),
-             arena_.at<double>(reward),
-             arena_.at<uint8_t>(terminated),
-             arena_.at<uint8_t>(truncated),
-             arena_.at<uint64_t>(stream),
-             arena_.at<double>(params),
-             arena_.at<double>(rows),
-             limit};
+    batch = {static_cast<int64_t>(lanes),     n,
+             static_cast<int64_t>(pitch / 8), arena_.at<double>(state),
+             arena_.at<int64_t>(elapsed),     arena_.at<void>(action),
+             arena_.at<void>(observation),    arena_.at<double>(reward),
+             arena_.at<uint8_t>(terminated),  arena_.at<uint8_t>(truncated),
+             arena_.at<uint64_t>(stream),     arena_.at<double>(params),
+             arena_.at<double>(rows),         limit};
     seed_padding(batch.stream, batch.stride, batch.valid, batch.n);
 }
 
@@ -114,8 +107,10 @@ Batch Lanes::block(int64_t first, int64_t count) const {
     block.valid = std::clamp<int64_t>(batch.valid - first, 0, count);
     block.state += first;
     block.elapsed += first;
-    block.action = static_cast<const char*>(batch.action) + first * static_cast<int64_t>(shape.action_bytes());
-    block.observation = static_cast<char*>(batch.observation) + first * static_cast<int64_t>(shape.observation_bytes());
+    block.action =
+        static_cast<const char*>(batch.action) + first * static_cast<int64_t>(shape.action_bytes());
+    block.observation =
+        static_cast<char*>(batch.observation) + first * static_cast<int64_t>(shape.observation_bytes());
     block.reward += first;
     block.terminated += first;
     block.truncated += first;

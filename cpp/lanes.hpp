@@ -21,7 +21,9 @@ struct Shape {
     int64_t actions;            // of a Discrete action space; 0 for a Box
     int64_t action;             // numbers in an action
 
-    size_t observation_bytes() const { return static_cast<size_t>(observation) * (discrete_observation ? 8 : 4); }
+    size_t observation_bytes() const {
+        return static_cast<size_t>(observation) * (discrete_observation ? 8 : 4);
+    }
     int64_t outputs() const { return actions ? actions : action; }
     size_t action_bytes() const { return actions ? 8 : static_cast<size_t>(action) * 4; }
 };

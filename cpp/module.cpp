@@ -96,7 +96,8 @@ class PythonGame final : public GameLevel {
         const py::gil_scoped_acquire lock;
         // Valid lanes only: padding is nobody's episode.
         const std::vector<int64_t> list(lanes, lanes + count);
-        rules_.attr("reset")(BatchView{batch, shape_}, list, flat(const_cast<double*>(options), shape_.options));
+        rules_.attr("reset")(BatchView{batch, shape_}, list,
+                             flat(const_cast<double*>(options), shape_.options));
     }
     void observe(const Batch& batch, const int64_t* lanes, int64_t count) override {
         const py::gil_scoped_acquire lock;
@@ -135,7 +136,8 @@ std::unique_ptr<GameLevel> make_game(const std::string& stem, const std::string&
     const std::string reason = missing(static_cast<Isa>(i));
     if (!reason.empty()) throw std::runtime_error(reason);
     const GameEntry& entry = find(kGames, kGameCount, stem);
-    if (level == "cpp" && entry.cpp[i]) return std::make_unique<NativeGame>(*entry.cpp[i], entry.cpp[i]->select);
+    if (level == "cpp" && entry.cpp[i])
+        return std::make_unique<NativeGame>(*entry.cpp[i], entry.cpp[i]->select);
     if (level == "asm" && entry.assembly[i]) {
         const Game* const shared = entry.cpp[i] ? entry.cpp[i] : entry.cpp[0];
         return std::make_unique<NativeGame>(*shared, entry.assembly[i]);
@@ -164,7 +166,8 @@ class Use {
   public:
     explicit Use(std::atomic_flag& flag) : flag_(flag) {
         if (flag_.test_and_set(std::memory_order_acquire)) {
-            throw std::runtime_error("this object is in use by another call; give each thread one of its own");
+            throw std::runtime_error(
+                "this object is in use by another call; give each thread one of its own");
         }
     }
     ~Use() { flag_.clear(std::memory_order_release); }
@@ -254,7 +257,8 @@ class PyBatch {
     void seed(const Integers& given, const Words& low, const Words& high) {
         const Use use(used_);
         const std::vector<int64_t> lanes = check_lanes(given);
-        if (low.size() != given.size() || high.size() != given.size()) throw py::value_error("one seed per lane");
+        if (low.size() != given.size() || high.size() != given.size())
+            throw py::value_error("one seed per lane");
         stepper_.withdraw(lanes);
         const Batch& b = stepper_.lanes().batch;
         for (size_t j = 0; j < lanes.size(); ++j) {
@@ -269,7 +273,8 @@ class PyBatch {
             if (!view_) view_ = make_view(b.observation, shape, b.valid);
             return view_;
         }
-        if (shape.discrete_observation) return copied(static_cast<const int64_t*>(b.observation), extent(shape, b.valid));
+        if (shape.discrete_observation)
+            return copied(static_cast<const int64_t*>(b.observation), extent(shape, b.valid));
         return copied(static_cast<const float*>(b.observation), extent(shape, b.valid));
     }
 
@@ -289,7 +294,8 @@ class PyBatch {
         const Shape& shape = stepper_.lanes().shape;
         const py::ssize_t count = static_cast<py::ssize_t>(stepper_.ended().size());
         const void* const data = stepper_.final_observations().data();
-        if (shape.discrete_observation) return copied(static_cast<const int64_t*>(data), extent(shape, count));
+        if (shape.discrete_observation)
+            return copied(static_cast<const int64_t*>(data), extent(shape, count));
         return copied(static_cast<const float*>(data), extent(shape, count));
     }
 
@@ -303,7 +309,8 @@ class PyBatch {
         if (actions.ndim() != 2 || actions.shape(1) != lanes.batch.valid) {
             throw py::value_error("actions must have shape (k, num_envs)");
         }
-        if (stepper_.autoreset() == Autoreset::disabled) throw py::value_error("repeat needs an autoreset mode");
+        if (stepper_.autoreset() == Autoreset::disabled)
+            throw py::value_error("repeat needs an autoreset mode");
         const size_t rounds = static_cast<size_t>(actions.shape(0)), n = static_cast<size_t>(lanes.batch.n);
         size_t pitch = 0;
         Arena arena;
@@ -366,8 +373,8 @@ class PyBatch {
     static py::array parked(const py::object& self) {
         Stepper& stepper = self.cast<PyBatch&>().stepper_;
         constexpr py::ssize_t kWord = sizeof(uint64_t), kSize = sizeof(Stepper::Parked);
-        return py::array(py::dtype::of<uint64_t>(), {kSize / kWord, stepper.lanes().batch.valid}, {kWord, kSize},
-                         reinterpret_cast<uint64_t*>(stepper.parked()), self);
+        return py::array(py::dtype::of<uint64_t>(), {kSize / kWord, stepper.lanes().batch.valid},
+                         {kWord, kSize}, reinterpret_cast<uint64_t*>(stepper.parked()), self);
     }
     static py::array reward(const py::object& self) {
         const Batch& b = self.cast<PyBatch&>().stepper_.lanes().batch;
@@ -394,7 +401,8 @@ class PyBatch {
     py::object make_view(void* data, const Shape& shape, int64_t rows) const {
         auto* const owner = new std::shared_ptr<Stepper>(owner_);
         const py::capsule kept(owner, [](void* p) { delete static_cast<std::shared_ptr<Stepper>*>(p); });
-        if (shape.discrete_observation) return py::array_t<int64_t>(extent(shape, rows), static_cast<int64_t*>(data), kept);
+        if (shape.discrete_observation)
+            return py::array_t<int64_t>(extent(shape, rows), static_cast<int64_t*>(data), kept);
         return py::array_t<float>(extent(shape, rows), static_cast<float*>(data), kept);
     }
 
@@ -437,8 +445,8 @@ class PyBatch {
                                   std::to_string(lanes.batch.valid) +
                                   (discrete ? ",)" : ", " + std::to_string(lanes.shape.action) + ")"));
         }
-        const int64_t wrong = discrete ? stepper_.take(Integers(given).data())
-                                       : stepper_.take(Floats(given).data());
+        const int64_t wrong =
+            discrete ? stepper_.take(Integers(given).data()) : stepper_.take(Floats(given).data());
         if (wrong >= 0) {
             throw py::value_error("actions[" + std::to_string(wrong) + "] is " +
                                   text(given[py::int_(wrong)]) + "; allowed: " + allowed());
@@ -531,7 +539,8 @@ class PyPlayer {
         const bool flat = shape.discrete_observation && shape.observation == 1;
         const py::ssize_t rank = given.ndim() + (flat ? 1 : 0);
         if ((rank != 1 && rank != 2) || (!flat && given.shape(given.ndim() - 1) != shape.observation)) {
-            throw py::value_error("observation has shape " + text(given.attr("shape")) + "; allowed: " + allowed());
+            throw py::value_error("observation has shape " + text(given.attr("shape")) +
+                                  "; allowed: " + allowed());
         }
         const void* data;
         py::array holder;
@@ -662,17 +671,24 @@ class PyPlayer {
     std::atomic_flag used_;
 };
 
-py::tuple run_rollout(const std::string& stem, const std::string& level, const std::optional<std::string>& isa,
-                      const Shape& shape, const py::object& rules, std::vector<double> params,
-                      std::vector<double> options, int64_t limit, PyPlayer& player, int64_t episodes,
-                      uint64_t seed, int64_t num_envs, int64_t threads) {
+py::tuple run_rollout(const std::string& stem, const std::string& level,
+                      const std::optional<std::string>& isa, const Shape& shape, const py::object& rules,
+                      std::vector<double> params, std::vector<double> options, int64_t limit,
+                      PyPlayer& player, int64_t episodes, uint64_t seed, int64_t num_envs, int64_t threads) {
     const Use use(player.used());
     make_game(stem, level, isa, rules, shape);  // an unavailable level is refused before any thread starts
     const RolloutTask task{[&] {
                                const py::gil_scoped_acquire lock;
                                return make_game(stem, level, isa, rules, shape);
                            },
-                           shape, std::move(params), std::move(options), limit, episodes, seed, num_envs, threads};
+                           shape,
+                           std::move(params),
+                           std::move(options),
+                           limit,
+                           episodes,
+                           seed,
+                           num_envs,
+                           threads};
     RolloutResult result;
     std::chrono::duration<double> seconds{};
     bool interrupted = false;
@@ -751,7 +767,8 @@ py::array_t<uint64_t> seed_streams(const Words& low, const Words& high, std::opt
     py::array_t<uint64_t> streams({static_cast<py::ssize_t>(kStreamFields), low.size()});
     for (py::ssize_t i = 0; i < low.size(); ++i) {
         if (spawn_key) {
-            baseline::seed_spawned(streams.mutable_data(), low.size(), i, low.data()[i], high.data()[i], *spawn_key);
+            baseline::seed_spawned(streams.mutable_data(), low.size(), i, low.data()[i], high.data()[i],
+                                   *spawn_key);
         } else {
             baseline::seed(streams.mutable_data(), low.size(), i, low.data()[i], high.data()[i]);
         }
@@ -773,9 +790,14 @@ py::array_t<double> draw(py::array_t<uint64_t, py::array::c_style>& streams,
             const double a = low.data()[j], b = high.data()[j];
             double& value = values.mutable_data()[j * n + i];
             switch (kind.data()[j]) {
-                case 0: value = rng.random(); break;
-                case 1: value = rng.uniform(a, b); break;
-                default: value = static_cast<double>(rng.integers(static_cast<int64_t>(b)));
+                case 0:
+                    value = rng.random();
+                    break;
+                case 1:
+                    value = rng.uniform(a, b);
+                    break;
+                default:
+                    value = static_cast<double>(rng.integers(static_cast<int64_t>(b)));
             }
         }
         rng.store();
@@ -794,9 +816,11 @@ PYBIND11_MODULE(_core, m, py::mod_gil_not_used()) {
     m.attr("flags") = build::kFlags;
     m.attr("isas") = py::make_tuple(kIsaNames[0], kIsaNames[1], kIsaNames[2]);
     m.def("cpu_name", &cpu_name);
-    m.def("missing", [](const std::string& isa) { return missing(static_cast<Isa>(isa_index(isa))); }, py::arg("isa"),
-          "Why this machine cannot run code for the isa; empty if it can.");
-    m.def("games", &games, "The registered games: names of their fields, and the isas of their native levels.");
+    m.def(
+        "missing", [](const std::string& isa) { return missing(static_cast<Isa>(isa_index(isa))); },
+        py::arg("isa"), "Why this machine cannot run code for the isa; empty if it can.");
+    m.def("games", &games,
+          "The registered games: names of their fields, and the isas of their native levels.");
     m.def("policies", &policies, "The registered policy families, likewise.");
 
     py::class_<Shape>(m, "Shape", "Sizes of a game's arrays.")
@@ -811,37 +835,54 @@ PYBIND11_MODULE(_core, m, py::mod_gil_not_used()) {
         .def_property_readonly("valid", [](const BatchView& v) { return v.batch.valid; })
         .def_property_readonly("stride", [](const BatchView& v) { return v.batch.stride; })
         .def_property_readonly("limit", [](const BatchView& v) { return v.batch.limit; })
-        .def_property_readonly("params", [](const BatchView& v) {
-            return flat(const_cast<double*>(v.batch.params), v.shape.params);
-        })
-        .def("field", [](const BatchView& v, int64_t field, bool integers) {
-            if (field < 0 || field >= v.shape.fields) throw py::index_error("no such field");
-            double* const data = v.batch.state + field * v.batch.stride;
-            return integers ? flat(reinterpret_cast<int64_t*>(data), v.batch.valid) : flat(data, v.batch.valid);
-        }, py::arg("field"), py::arg("integers"))
-        .def_property_readonly("stream", [](const BatchView& v) {
-            return flat(v.batch.stream, (kStreamFields - 1) * v.batch.stride + v.batch.valid);
-        })
-        .def_property_readonly("elapsed", [](const BatchView& v) { return flat(v.batch.elapsed, v.batch.valid); })
-        .def_property_readonly("reward", [](const BatchView& v) { return flat(v.batch.reward, v.batch.valid); })
-        .def_property_readonly("terminated", [](const BatchView& v) { return flat(v.batch.terminated, v.batch.valid); })
-        .def_property_readonly("truncated", [](const BatchView& v) { return flat(v.batch.truncated, v.batch.valid); })
-        .def_property_readonly("action", [](const BatchView& v) {
-            return numbers(v.batch.action, v.shape.actions > 0, v.batch.valid * (v.shape.actions ? 1 : v.shape.action));
-        })
+        .def_property_readonly(
+            "params",
+            [](const BatchView& v) { return flat(const_cast<double*>(v.batch.params), v.shape.params); })
+        .def(
+            "field",
+            [](const BatchView& v, int64_t field, bool integers) {
+                if (field < 0 || field >= v.shape.fields) throw py::index_error("no such field");
+                double* const data = v.batch.state + field * v.batch.stride;
+                return integers ? flat(reinterpret_cast<int64_t*>(data), v.batch.valid)
+                                : flat(data, v.batch.valid);
+            },
+            py::arg("field"), py::arg("integers"))
+        .def_property_readonly("stream",
+                               [](const BatchView& v) {
+                                   return flat(v.batch.stream,
+                                               (kStreamFields - 1) * v.batch.stride + v.batch.valid);
+                               })
+        .def_property_readonly("elapsed",
+                               [](const BatchView& v) { return flat(v.batch.elapsed, v.batch.valid); })
+        .def_property_readonly("reward",
+                               [](const BatchView& v) { return flat(v.batch.reward, v.batch.valid); })
+        .def_property_readonly("terminated",
+                               [](const BatchView& v) { return flat(v.batch.terminated, v.batch.valid); })
+        .def_property_readonly("truncated",
+                               [](const BatchView& v) { return flat(v.batch.truncated, v.batch.valid); })
+        .def_property_readonly("action",
+                               [](const BatchView& v) {
+                                   return numbers(v.batch.action, v.shape.actions > 0,
+                                                  v.batch.valid * (v.shape.actions ? 1 : v.shape.action));
+                               })
         .def_property_readonly("observation", [](const BatchView& v) {
-            return numbers(v.batch.observation, v.shape.discrete_observation, v.batch.valid * v.shape.observation);
+            return numbers(v.batch.observation, v.shape.discrete_observation,
+                           v.batch.valid * v.shape.observation);
         });
 
     py::class_<PolicyView>(m, "PolicyView", "A kernel's PolicyBatch (cpp/batch.hpp) as level python sees it.")
         .def_property_readonly("valid", [](const PolicyView& v) { return v.batch.valid; })
         .def_property_readonly("stride", [](const PolicyView& v) { return v.batch.stride; })
-        .def_property_readonly("observation", [](const PolicyView& v) {
-            return numbers(v.batch.observation, v.shape.discrete_observation, v.batch.valid * v.shape.observation);
-        })
-        .def_property_readonly("action", [](const PolicyView& v) {
-            return numbers(v.batch.action, v.shape.actions > 0, v.batch.valid * (v.shape.actions ? 1 : v.shape.action));
-        })
+        .def_property_readonly("observation",
+                               [](const PolicyView& v) {
+                                   return numbers(v.batch.observation, v.shape.discrete_observation,
+                                                  v.batch.valid * v.shape.observation);
+                               })
+        .def_property_readonly("action",
+                               [](const PolicyView& v) {
+                                   return numbers(v.batch.action, v.shape.actions > 0,
+                                                  v.batch.valid * (v.shape.actions ? 1 : v.shape.action));
+                               })
         .def_property_readonly("stream", [](const PolicyView& v) {
             return flat(v.batch.stream, (kStreamFields - 1) * v.batch.stride + v.batch.valid);
         });

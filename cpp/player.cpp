@@ -8,16 +8,13 @@ namespace compute_layers {
 Player::Player(std::unique_ptr<PolicyLevel> policy, const Shape& shape,
                const std::vector<std::vector<std::byte>>& tensors, std::vector<float> low,
                std::vector<float> high, bool draws)
-    : policy_(std::move(policy)),
-      shape_(shape),
-      low_(std::move(low)),
-      high_(std::move(high)),
-      draws_(draws) {
+    : policy_(std::move(policy)), shape_(shape), low_(std::move(low)), high_(std::move(high)), draws_(draws) {
     std::vector<size_t> offsets;
     for (const auto& tensor : tensors) offsets.push_back(arena_.reserve(1, tensor.size()));
     arena_.allocate();
     for (size_t i = 0; i < tensors.size(); ++i) {
-        if (!tensors[i].empty()) std::memcpy(arena_.at<void>(offsets[i]), tensors[i].data(), tensors[i].size());
+        if (!tensors[i].empty())
+            std::memcpy(arena_.at<void>(offsets[i]), tensors[i].data(), tensors[i].size());
         tensors_.push_back(arena_.at<void>(offsets[i]));
     }
 }
@@ -57,9 +54,10 @@ void Player::act(Workspace& workspace, const void* observation, void* action, in
     }
     if (const size_t rest = static_cast<size_t>(n - whole)) {
         const size_t observation_bytes = shape_.observation_bytes(), action_bytes = shape_.action_bytes();
-        std::memcpy(workspace.observation_,
-                    static_cast<const std::byte*>(observation) + static_cast<size_t>(whole) * observation_bytes,
-                    rest * observation_bytes);
+        std::memcpy(
+            workspace.observation_,
+            static_cast<const std::byte*>(observation) + static_cast<size_t>(whole) * observation_bytes,
+            rest * observation_bytes);
         batch.n = kLanes;
         batch.valid = static_cast<int64_t>(rest);
         batch.observation = workspace.observation_;
@@ -76,8 +74,8 @@ void Player::act(Workspace& workspace, const void* observation, void* action, in
         each_word([](uint64_t& here, const uint64_t& there) { here = there; });
         policy_->act(batch);
         each_word([](const uint64_t& here, uint64_t& there) { there = here; });
-        std::memcpy(static_cast<std::byte*>(action) + static_cast<size_t>(whole) * action_bytes, workspace.action_,
-                    rest * action_bytes);
+        std::memcpy(static_cast<std::byte*>(action) + static_cast<size_t>(whole) * action_bytes,
+                    workspace.action_, rest * action_bytes);
     }
 }
 

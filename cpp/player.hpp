@@ -27,10 +27,11 @@ class Player {
       private:
         friend class Player;
         Arena arena_;
-        PolicyBatch batch_;      // everything but the rows
+        PolicyBatch batch_;       // everything but the rows
         std::byte* observation_;  // kLanes rows: the last ones of a batch that is no multiple of kLanes
         std::byte* action_;
-        uint64_t* stream_;  // [kStreamFields][kLanes]: kernels draw for padding too, but not from a row's stream
+        uint64_t*
+            stream_;  // [kStreamFields][kLanes]: kernels draw for padding too, but not from a row's stream
     };
 
     // Actions for n rows; n need not be a multiple of kLanes. Row i draws from column i of `stream`.

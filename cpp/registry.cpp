@@ -22,9 +22,9 @@ namespace compute_layers {
 #define AARCH64(written, symbol) nullptr
 #endif
 
-#define GAME(stem, kernel, ids, x86_64, aarch64)                 \
-    {#stem,                                                      \
-     ids,                                                        \
+#define GAME(stem, kernel, ids, x86_64, aarch64)                     \
+    {#stem,                                                          \
+     ids,                                                            \
      {&baseline::games::kernel, AVX2(avx2::games::kernel), nullptr}, \
      {nullptr, X86_64(x86_64, asm_x86_64::games::kernel), AARCH64(aarch64, asm_aarch64::games::kernel)}},
 #define POLICY(stem, x86_64, aarch64)
@@ -35,8 +35,8 @@ const GameEntry kGames[] = {
 #undef POLICY
 
 #define GAME(stem, kernel, ids, x86_64, aarch64)
-#define POLICY(stem, x86_64, aarch64)                                \
-    {#stem,                                                          \
+#define POLICY(stem, x86_64, aarch64)                                  \
+    {#stem,                                                            \
      {&baseline::policies::stem, AVX2(avx2::policies::stem), nullptr}, \
      {nullptr, X86_64(x86_64, asm_x86_64::policies::stem), AARCH64(aarch64, asm_aarch64::policies::stem)}},
 const PolicyEntry kPolicies[] = {

@@ -107,7 +107,8 @@ class Worker {
             const uint64_t high = low < task_.seed;
             baseline::seed(b.stream, b.stride, lane, low, high);
             if (player_.draws()) {
-                baseline::seed_spawned(policy_streams_.data() + first, lanes_.batch.n, lane, low, high, kPolicyKey);
+                baseline::seed_spawned(policy_streams_.data() + first, lanes_.batch.n, lane, low, high,
+                                       kPolicyKey);
             }
         }
         const int64_t count = static_cast<int64_t>(starting_.size());

@@ -32,10 +32,7 @@ void find_ended(const Batch& batch, int64_t n, int64_t first, std::vector<int64_
 
 Stepper::Stepper(std::unique_ptr<GameLevel> game, const Shape& shape, int64_t n, int64_t limit,
                  Autoreset autoreset, std::vector<double> params, std::vector<double> options)
-    : game_(std::move(game)),
-      lanes_(shape, n, limit),
-      autoreset_(autoreset),
-      options_(std::move(options)) {
+    : game_(std::move(game)), lanes_(shape, n, limit), autoreset_(autoreset), options_(std::move(options)) {
     const size_t parked = arena_.reserve(1, static_cast<size_t>(lanes_.batch.n) * sizeof(Parked));
     arena_.allocate();
     parked_ = arena_.at<Parked>(parked);
@@ -152,8 +149,9 @@ void Stepper::park(const int64_t* lanes, int64_t count) {
         for (int64_t f = 0; f < kStreamFields; ++f) __builtin_prefetch(b.stream + f * b.stride + lanes[j], 1);
     }
     for (int64_t j = 0; j < count; ++j) {
-        parked_[lanes[j]] = {b.stream[kStateHigh * b.stride + lanes[j]], b.stream[kStateLow * b.stride + lanes[j]],
-                             b.stream[kHalf * b.stride + lanes[j]], 1};
+        parked_[lanes[j]] = {b.stream[kStateHigh * b.stride + lanes[j]],
+                             b.stream[kStateLow * b.stride + lanes[j]], b.stream[kHalf * b.stride + lanes[j]],
+                             1};
     }
     game_->reset(b, lanes, count, options_.data());
 }

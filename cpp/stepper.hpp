@@ -15,8 +15,8 @@ enum class Autoreset { next_step, same_step, disabled };
 class Stepper {
   public:
     // options: defaults of reset, used by autoresets.
-    Stepper(std::unique_ptr<GameLevel> game, const Shape& shape, int64_t n, int64_t limit, Autoreset autoreset,
-            std::vector<double> params, std::vector<double> options);
+    Stepper(std::unique_ptr<GameLevel> game, const Shape& shape, int64_t n, int64_t limit,
+            Autoreset autoreset, std::vector<double> params, std::vector<double> options);
 
     void set_params(const std::vector<double>& params);
     // Takes actions of the valid lanes: -1 if they are in range (Discrete) or finite (Box), else the first
@@ -52,8 +52,8 @@ class Stepper {
     Autoreset autoreset() const { return autoreset_; }
     const std::vector<double>& params() const { return params_; }
 
-    // The stream of a lane before the draws for its parked state; `taken` is 0 if there were none. One line of
-    // memory, because lanes end at random.
+    // The stream of a lane before the draws for its parked state; `taken` is 0 if there were none. One line
+    // of memory, because lanes end at random.
     struct Parked {
         uint64_t high, low, half, taken;
     };

@@ -451,7 +451,7 @@ def test_a_file_with_numbers_that_are_not_finite(
 def test_a_constant_action_outside_the_space(tmp_path: Path, action: int) -> None:
     source = ("CartPole-v1", "always-right")
     path = write(tmp_path / "a.safetensors", source, tensors={"value": np.array([action])})
-    refused(path, source, rf"value is \[{action}\]; allowed: 0 to 1")
+    refused(path, source, rf"value is .*{action}.*; allowed: 0 to 1")
 
 
 def test_the_tensors_of_every_family_are_checked(game: str) -> None:

@@ -325,3 +325,21 @@ def test_the_sutton_barto_rollout_returns_minus_one(game: str) -> None:
 def test_random_actions_are_not_all_equal(make: Maker) -> None:
     actions = random_actions(make.one().action_space, (1000,), np.random.default_rng(0))
     assert 400 < actions.sum() < 600
+
+
+def test_the_state_may_be_read_and_set_as_gymnasiums(make: Maker) -> None:
+    ours, theirs = make.one(), CartPoleEnv()
+    assert ours.state is None
+    for env in (ours, theirs):
+        env.reset(seed=3)
+    assert_same(ours.state, theirs.state, "after reset")
+    for env in (ours, theirs):
+        env.state = [0.5, 0.0, 0.01, -0.2]
+    assert_same(ours.state, np.array(theirs.state), "after setting")
+    results = [env.step(1)[0] for env in (ours, theirs)]
+    np.testing.assert_allclose(*results, rtol=1e-6)
+    kept = ours.state
+    for wrong in ([1.0, 2.0], [np.nan, 0.0, 0.0, 0.0], "x", None):
+        with pytest.raises((ValueError, TypeError)):
+            ours.state = wrong
+        assert_same(ours.state, kept, "after a refusal")

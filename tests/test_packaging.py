@@ -31,7 +31,9 @@ def test_types_are_shipped() -> None:
     assert (files("compute_layers") / "py.typed").is_file()
     stub = (files("compute_layers") / "_core.pyi").read_text(encoding="utf-8")
     public = {name for name in dir(_core) if not name.startswith("__")}
-    missing = sorted(name for name in public if not re.search(rf"^(class |def |){name}\b", stub, re.MULTILINE))
+    missing = sorted(
+        name for name in public if not re.search(rf"^(class |def |){name}\b", stub, re.MULTILINE)
+    )
     assert not missing, "run python tools/stubs.py"
 
 

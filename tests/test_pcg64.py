@@ -12,9 +12,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pytest
-from compute_layers.pcg64 import PCG64, load, seed_sequence
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
+from compute_layers.pcg64 import PCG64, load, seed_sequence
 
 MASK64 = 2**64 - 1
 EDGES = [0, 1, 2, 2**31, 2**32 - 1, 2**32, 2**32 + 1, 2**63, 2**64 - 1, 2**64, 2**96 - 1, 2**96, 2**128 - 1]

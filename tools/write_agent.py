@@ -26,7 +26,9 @@ EPISODES = 1000  # evaluation seeds 0 … 999
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("game", choices=cl.games())
     parser.add_argument("name")
     parser.add_argument("--family", required=True, choices=list(families()))

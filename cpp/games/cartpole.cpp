@@ -16,8 +16,8 @@ constexpr int64_t kBlock = 256;
 // mask ? a : b for a mask of all or no bits. Of `x[i] = mask ? x[i] : …` GCC would make a masked store, which
 // is slower than a blend and delays the loads that follow.
 inline double select(int64_t mask, double a, double b) {
-    return __builtin_bit_cast(double, (mask & __builtin_bit_cast(int64_t, a)) |
-                                          (~mask & __builtin_bit_cast(int64_t, b)));
+    return __builtin_bit_cast(
+        double, (mask & __builtin_bit_cast(int64_t, a)) | (~mask & __builtin_bit_cast(int64_t, b)));
 }
 
 // Arrays are __restrict parameters of a function that is not inlined: compilers believe nothing less and
@@ -64,8 +64,8 @@ __attribute__((noinline)) void dynamics(const int64_t n, const Params& p, const 
         const double new_theta = old_theta + (dt * (euler ? old_theta_dot : new_theta_dot));
 
         // [5] termination and reward
-        const int64_t out = (new_x < -x_limit) | (new_x > x_limit) | (new_theta < -theta_limit) |
-                            (new_theta > theta_limit);
+        const int64_t out =
+            (new_x < -x_limit) | (new_x > x_limit) | (new_theta < -theta_limit) | (new_theta > theta_limit);
         const int64_t now = elapsed[i] + 1;
         const int64_t ended = -out & ~starting;
         const int64_t late = now >= limit ? -1 : 0;
@@ -113,7 +113,7 @@ void step(const Batch* b) {
     for (int64_t i = 0; i < b->n; i += kBlock) {
         const int64_t n = b->n - i < kBlock ? b->n - i : kBlock;
         dynamics<kPlain>(n, p, b->limit, action + i, x + i, x_dot + i, theta + i, theta_dot + i,
-                          b->elapsed + i, b->reward + i, terminated, truncated);
+                         b->elapsed + i, b->reward + i, terminated, truncated);
         narrow(n, terminated, b->terminated + i);
         narrow(n, truncated, b->truncated + i);
         interleave(n, x + i, x_dot + i, theta + i, theta_dot + i, observation + kObservation * i);

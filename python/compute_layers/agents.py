@@ -93,7 +93,10 @@ def tensor_forms(game: Game, family: Family, head: str) -> dict[str, tuple[str, 
     }
     of_action = "int64" if isinstance(action, Discrete) else "float32"
     return {
-        name: (of_action if dtype == "action" else dtype, tuple(sizes[d] if isinstance(d, str) else d for d in shape))
+        name: (
+            of_action if dtype == "action" else dtype,
+            tuple(sizes[d] if isinstance(d, str) else d for d in shape),
+        )
         for name, (dtype, shape) in family.spec.tensors.items()
     }
 
@@ -186,9 +189,7 @@ class Agent(_core.Player):
         return _rebuild, (self.file, self.level, self.isa, self._seeded, self._streams)
 
 
-def _rebuild(
-    file: AgentFile, level: str, isa: str | None, seed: int, streams: NDArray[np.uint64]
-) -> Agent:
+def _rebuild(file: AgentFile, level: str, isa: str | None, seed: int, streams: NDArray[np.uint64]) -> Agent:
     agent = Agent(file, level, isa, seed)
     agent._streams = streams
     return agent

@@ -6,7 +6,7 @@ from __future__ import annotations
 import inspect
 import math
 import operator
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -283,10 +283,10 @@ class Batch(_core.Batch):
         """Whether somebody holds the generators, so that they must be kept in step."""
         return self._generators is not None
 
-    def watched_step(self, actions: Any) -> Any:
-        """``step`` with the generators in step before and after."""
+    def watched_step(self, step: Callable[[Any], Any], actions: Any) -> Any:
+        """``step`` or ``step_one`` with the generators in step before and after."""
         self._pull()
-        result = self.step(actions)
+        result = step(actions)
         self._push()
         return result
 
@@ -355,13 +355,17 @@ class Batch(_core.Batch):
             raise TypeError(f"state is a {type(snapshot).__name__}; allowed: what get_state returned")
         keys = {"game", "state", "elapsed", "ahead"}
         if set(snapshot) not in (keys, keys | {"rng", "rng_ahead", "seeds"}):
-            raise ValueError(f"state has the keys {sorted(map(str, snapshot))}; allowed: what get_state returned")
+            raise ValueError(
+                f"state has the keys {sorted(map(str, snapshot))}; allowed: what get_state returned"
+            )
         if snapshot["game"] != self.game.id:
             raise ValueError(f"state is of game {snapshot['game']!r}; allowed: {self.game.id!r}")
 
         def array(name: str, value: Any, dtype: Any, shape: tuple[int, ...]) -> NDArray[Any]:
             if not isinstance(value, np.ndarray) or value.dtype != dtype or value.shape != shape:
-                had = f"{value.dtype} {value.shape}" if isinstance(value, np.ndarray) else type(value).__name__
+                had = (
+                    f"{value.dtype} {value.shape}" if isinstance(value, np.ndarray) else type(value).__name__
+                )
                 raise ValueError(f"state[{name!r}] is {had}; allowed: {np.dtype(dtype)} of shape {shape}")
             return value
 

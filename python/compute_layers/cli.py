@@ -99,7 +99,12 @@ def _agents(game: Annotated[str | None, typer.Argument(help="A game's id; all if
             file = agent_file(id, name)
             said = file.metadata
             table.add_row(
-                file.game.id, name, file.layer, file.family.stem, said.get("return", ""), said.get("source", "")
+                file.game.id,
+                name,
+                file.layer,
+                file.family.stem,
+                said.get("return", ""),
+                said.get("source", ""),
             )
     _console().print(table)
 
@@ -119,7 +124,8 @@ def _levels() -> None:
 def _ladder(
     game: Annotated[str | None, typer.Argument(help="A game's id; all games if left out.")] = None,
     agent: Annotated[
-        str | None, typer.Option("--agents", help="Names or policy files, separated by commas; all if left out.")
+        str | None,
+        typer.Option("--agents", help="Names or policy files, separated by commas; all if left out."),
     ] = None,
     level: Annotated[
         str | None,
@@ -171,13 +177,18 @@ def _show(game: Annotated[str, typer.Argument(help="A game's id or stem.")]) -> 
 @app.command("check")
 @_plainly
 def _check(
-    game: Annotated[list[str] | None, typer.Option("--game", help="An id; all if left out. May be repeated.")] = None,
+    game: Annotated[
+        list[str] | None, typer.Option("--game", help="An id; all if left out. May be repeated.")
+    ] = None,
     level: Annotated[
-        list[str] | None, typer.Option("--level", help="LEVEL or LEVEL:ISA; all if left out. May be repeated.")
+        list[str] | None,
+        typer.Option("--level", help="LEVEL or LEVEL:ISA; all if left out. May be repeated."),
     ] = None,
     bench: Annotated[bool, typer.Option("--bench", help="After the checks the quick ladder.")] = False,
     seed: Annotated[int, typer.Option(min=0, help="Of the random part.")] = 0,
-    update: Annotated[bool, typer.Option("--update", help="Write the digests instead of comparing them.")] = False,
+    update: Annotated[
+        bool, typer.Option("--update", help="Write the digests instead of comparing them.")
+    ] = False,
 ) -> None:
     """Whether all levels give the same bytes on this machine."""
     from .check import check

@@ -408,7 +408,9 @@ class _Picture:
         return Group(*parts, "")
 
     def _table(self, *columns: str) -> Table:
-        table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="" if self.plain else "bold")
+        table = Table(
+            box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="" if self.plain else "bold"
+        )
         for column in columns:
             table.add_column(column, justify="left" if column in LEFT else "right", no_wrap=True)
         return table
@@ -442,7 +444,8 @@ class _Picture:
             table.add_row(name, escape(row.level), "unavailable")
             return
         python = next(
-            (r.step for r in self.ladder.rows if r.agent == row.agent and r.level == "python" and r.step), None
+            (r.step for r in self.ladder.rows if r.agent == row.agent and r.level == "python" and r.step),
+            None,
         )
         cells = [
             name,
@@ -488,12 +491,8 @@ class _Picture:
                     f"{episodes} episodes."
                 )
             )
-        notes += [
-            Text(f"{row.agent}: {row.reason}") for row in self.ladder.rows if row.reason
-        ]
-        timings = {
-            f"{row.agent} {row.level}": row.step for row in self.ladder.rows if row.step is not None
-        }
+        notes += [Text(f"{row.agent}: {row.reason}") for row in self.ladder.rows if row.reason]
+        timings = {f"{row.agent} {row.level}": row.step for row in self.ladder.rows if row.step is not None}
         wide = [name for name, timing in timings.items() if timing.wide]
         if wide:
             notes.append(Text(f"Warning: rounds spread by more than 10 %: {', '.join(wide)}."))

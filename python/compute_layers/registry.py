@@ -242,4 +242,6 @@ def _widest(level: str, isa: str | None, isas: Mapping[str, tuple[str, ...]], wh
         if candidate in written or isa is not None:
             reasons.append(reason or f"no such kernel is written for {what}")
     wanted = level if isa is None else f"{level}[{isa}]"
-    raise LevelUnavailable(f"{wanted} is not available for {what}: {'; '.join(reasons) or 'it is not written'}")
+    raise LevelUnavailable(
+        f"{wanted} is not available for {what}: {'; '.join(reasons) or 'it is not written'}"
+    )

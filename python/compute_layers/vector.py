@@ -187,7 +187,8 @@ class Env(_Simulation, gym.Env[Any, Any]):
             TypeError, ValueError: the action is not in the action space.
             gymnasium.error.ResetNeeded: before the first reset.
         """
-        result = self._batch.step_one(action)
+        batch = self._batch
+        result = batch.watched_step(batch.step_one, action) if batch.watched else batch.step_one(action)
         if result is None or self._beyond:
             result = self._step_beyond(action, result)
         if self.render_mode == "human":
@@ -210,7 +211,13 @@ class Env(_Simulation, gym.Env[Any, Any]):
                 logger.warn("step() was called after the episode had terminated; call reset() first.")
             observation, reward, terminated, truncated, info = result
             params = SimpleNamespace(**dict(zip(self._batch.names, self._batch.params, strict=True)))
-            result = (observation, rules(params, reward) if terminated else reward, terminated, truncated, info)
+            result = (
+                observation,
+                rules(params, reward) if terminated else reward,
+                terminated,
+                truncated,
+                info,
+            )
         self._beyond = True
         return result
 
@@ -234,6 +241,27 @@ class Env(_Simulation, gym.Env[Any, Any]):
 
     def _observation(self) -> Any:
         return self._batch.observation()
+
+    @property
+    def state(self) -> NDArray[np.float64] | None:
+        """The state fields as float64 (k,), a copy; None before the first reset. Setting it moves the game.
+
+        Raises:
+            ValueError, TypeError: when set to anything but k finite numbers, or before the first reset.
+        """
+        return self._batch.state[:, 0].copy() if self._batch.started else None
+
+    @state.setter
+    def state(self, values: Any) -> None:
+        snapshot = self._batch.snapshot(include_rng=False)
+        fields = snapshot["state"]
+        numbers = np.asarray(values, np.float64)
+        if numbers.shape != (len(fields),):
+            raise ValueError(f"state has shape {numbers.shape}; allowed: ({len(fields)},)")
+        for field, number in zip(fields.values(), numbers, strict=True):
+            field[0] = number
+        snapshot["elapsed"][0] = max(snapshot["elapsed"][0], 0)
+        self._batch.restore(snapshot)
 
     @property
     def np_random(self) -> np.random.Generator:
@@ -359,7 +387,9 @@ class VectorEnv(_Simulation, gym.vector.VectorEnv[Any, Any, Any]):
     def _masked(self, mask: Any) -> NDArray[np.int64]:
         name = "options['reset_mask']"
         if not isinstance(mask, np.ndarray):
-            raise TypeError(f"{name} is a {type(mask).__name__}; allowed: a bool array of shape ({self.num_envs},)")
+            raise TypeError(
+                f"{name} is a {type(mask).__name__}; allowed: a bool array of shape ({self.num_envs},)"
+            )
         if mask.dtype != np.bool_:
             raise TypeError(f"{name} has dtype {mask.dtype}; allowed: bool")
         if mask.shape != (self.num_envs,):
@@ -386,7 +416,7 @@ class VectorEnv(_Simulation, gym.vector.VectorEnv[Any, Any, Any]):
                 has ended.
         """
         batch = self._batch
-        result = batch.watched_step(actions) if batch.watched else batch.step(actions)
+        result = batch.watched_step(batch.step, actions) if batch.watched else batch.step(actions)
         if self._plain:
             return result
         if self._same_step:
@@ -424,12 +454,16 @@ class VectorEnv(_Simulation, gym.vector.VectorEnv[Any, Any, Any]):
             ValueError: values that differ, or too few, or not allowed.
         """
         if not self._batch.has_param(name):
-            raise AttributeError(f"{self._batch.game.id} has no param {name!r}: {', '.join(self._batch.named_params())}")
+            raise AttributeError(
+                f"{self._batch.game.id} has no param {name!r}: {', '.join(self._batch.named_params())}"
+            )
         if isinstance(values, (list, tuple)):
             if len(values) != self.num_envs:
                 raise ValueError(f"values has length {len(values)}; allowed: {self.num_envs}, or one value")
             if any(value != values[0] for value in values[1:]):
-                raise ValueError(f"values of {name} differ; allowed: one value for all environments of a batch")
+                raise ValueError(
+                    f"values of {name} differ; allowed: one value for all environments of a batch"
+                )
             values = values[0]
         self._batch.set_param(name, values)
 

@@ -187,7 +187,6 @@ static_assert(FIELD(State, x) == 0 && FIELD(State, x_dot) == 1 && FIELD(State, t
     OP(vmovapd, FRONT_THETA(g), V(g, b),                          "theta")                                   \
     OP(vmulpd, V(g, b), V(g, b), V(g, z),                         "z = theta*theta")                         \
     OP(vmulpd, V(g, z), V(g, z), V(g, z2),                        "z2 = z*z")
-
 // (c1 + z*c2) + z2*((c3 + z*c4) + z2*c5)
 #define REST(g, c, rest)                                                                                     \
     OP(vmulpd, K(c##4), V(g, z), V(g, b),                         "z*c4")                                    \
@@ -198,7 +197,6 @@ static_assert(FIELD(State, x) == 0 && FIELD(State, x_dot) == 1 && FIELD(State, t
     OP(vmulpd, V(g, z2), V(g, b), V(g, b),                        "z2 * ((c3 + z*c4) + z2*c5)")              \
     OP(vaddpd, K(c##1), V(g, rest), V(g, rest),                   "c1 + z*c2")                               \
     OP(vaddpd, V(g, b), V(g, rest), V(g, rest),                   "rest = (c1 + z*c2) + z2*(…)")
-
 #define SIN(g)                                                                                               \
     OP(vmulpd, FRONT_THETA(g), V(g, z), V(g, a),                  "cube = theta*z")                          \
     OP(vmulpd, V(g, z), V(g, a), V(g, b),                         "cube*z")                                  \
@@ -207,7 +205,6 @@ static_assert(FIELD(State, x) == 0 && FIELD(State, x_dot) == 1 && FIELD(State, t
     OP(vaddpd, V(g, a), V(g, sin), V(g, b),                       "cube*S0 + (cube*z)*rest")                 \
     OP(vmovapd, FRONT_THETA(g), V(g, sin),                        "theta")                                   \
     OP(vsubpd, V(g, b), V(g, sin), V(g, sin),                     "sin = theta - (…)")
-
 // 0.5*z is exact, and so may be part of an fma.
 #define COS(g)                                                                                               \
     OP(vmulpd, V(g, z), V(g, cos), V(g, cos),                     "z * rest")                                \
@@ -235,7 +232,6 @@ static_assert(FIELD(State, x) == 0 && FIELD(State, x_dot) == 1 && FIELD(State, t
     OP(vsubpd, V(g, a), V(g, r), V(g, a),                         "r - r_part")                              \
     OP(vsubpd, V(g, a), V(g, t), V(g, a),                         "t - (r - r_part)")                        \
     OP(vsubpd, V(g, a), V(g, p2), V(g, tail0),                    "excess1")
-
 #define HIGH_AND_TAIL(g)                                                                                     \
     OP(vmulpd, K(P2), V(g, k), V(g, p3),                          "p3 = k*P2")                               \
     OP(vsubpd, V(g, p3), V(g, r), V(g, high0),                    "high0 = r - p3")                          \
@@ -252,7 +248,6 @@ static_assert(FIELD(State, x) == 0 && FIELD(State, x_dot) == 1 && FIELD(State, t
     OP(vaddpd, V(g, tail0), V(g, tail), V(g, tail),               "tail = (high - high0) + tail0")           \
     OP(vmulpd, V(g, high), V(g, high), V(g, z),                   "z = high*high")                           \
     OP(vmulpd, V(g, z), V(g, z), V(g, z2),                        "z2 = z*z")
-
 #define SIN_WITH_TAIL(g)                                                                                     \
     OP(vmulpd, V(g, z), V(g, high), V(g, b),                      "cube = high*z")                           \
     OP(vmulpd, V(g, z), V(g, b), V(g, b),                         "cube*z")                                  \
@@ -266,7 +261,6 @@ static_assert(FIELD(State, x) == 0 && FIELD(State, x_dot) == 1 && FIELD(State, t
     OP(vaddpd, V(g, b), V(g, s), V(g, s),                         "cube*S0 + (…)")                           \
     OP(vsubpd, V(g, s), V(g, high), V(g, s),                      "s = high - (…)")                          \
     OP(vmulpd, V(g, s), V(g, tail), V(g, tail),                   "s*tail")
-
 #define COS_WITH_TAIL(g)                                                                                     \
     OP(vmulpd, V(g, z), V(g, c), V(g, c),                         "z * rest")                                \
     OP(vaddpd, K(C0), V(g, c), V(g, c),                           "C0 + z*rest")                             \
@@ -276,7 +270,6 @@ static_assert(FIELD(State, x) == 0 && FIELD(State, x_dot) == 1 && FIELD(State, t
     OP(vaddpd, V(g, tail), V(g, b), V(g, b),                      "((1 - w) - half) + s*tail")               \
     OP(vaddpd, V(g, b), V(g, c), V(g, c),                         "(…) + z2*(C0 + z*rest)")                  \
     OP(vaddpd, V(g, w), V(g, c), V(g, c),                         "c = w + (…)")
-
 #define QUADRANT(g)                                                                                          \
     OP(vpsllq, "$63", Y(14), V(g, b),                             "sign bit in quadrants 1, 3")              \
     OP(vpsllq, "$62", Y(14), Y(14),                               "sign bit in quadrants 2, 3")              \
@@ -310,7 +303,6 @@ static_assert(FIELD(State, x) == 0 && FIELD(State, x_dot) == 1 && FIELD(State, t
     OP(vmulpd, V(g, sin), V(g, a), V(g, a),                       "(polemass_length * (…)) * sin")           \
     OP(vsubpd, V(g, force), V(g, a), V(g, a),                     "force + (…)")                             \
     QUOTIENT_##HOW(V(g, a), V(g, temp))
-
 #define THETA_ACC(g, HOW)                                                                                    \
     OP(vmulpd, V(g, cos), V(g, cos), V(g, b),                     "cos*cos")                                 \
     OP(vmulpd, P(masspole), V(g, b), V(g, b),                     "masspole * (cos*cos)")                    \
@@ -320,7 +312,6 @@ static_assert(FIELD(State, x) == 0 && FIELD(State, x_dot) == 1 && FIELD(State, t
     OP(vmulpd, V(g, temp), V(g, cos), V(g, a),                    "cos * temp")                              \
     OP(vsubpd, V(g, a), V(g, sin), V(g, sin),                     "gravity*sin - cos*temp")                  \
     OP(vdivpd, V(g, denominator), V(g, sin), V(g, theta_acc),     "theta_acc")
-
 #define X_ACC(g, HOW)                                                                                        \
     OP(vmulpd, P(polemass_length), V(g, theta_acc), V(g, a),      "polemass_length * theta_acc")             \
     OP(vmulpd, V(g, cos), V(g, a), V(g, a),                       "(…) * cos")                               \
@@ -338,7 +329,6 @@ static_assert(FIELD(State, x) == 0 && FIELD(State, x_dot) == 1 && FIELD(State, t
     OP(vmulpd, THETA_DOT(g), V(g, a), V(g, theta),                "tau * theta_dot")                         \
     OP(vaddpd, THETA(g), V(g, theta), V(g, theta),                "theta + tau*theta_dot")                   \
     OP(vmovapd, V(g, theta), THETA(g),                            "theta")
-
 #define VELOCITIES(g)                                                                                        \
     OP(vmulpd, V(g, theta_acc), V(g, a), V(g, theta_dot),         "tau * theta_acc")                         \
     OP(vaddpd, THETA_DOT(g), V(g, theta_dot), V(g, theta_dot),    "theta_dot + tau*theta_acc")               \
@@ -359,13 +349,10 @@ static_assert(FIELD(State, x) == 0 && FIELD(State, x_dot) == 1 && FIELD(State, t
     OP(vblendvpd, V(g, starting), V(g, b), V(g, position), V(g, position), "old if starting")                \
     OP(vmovapd, V(g, velocity), VELOCITY(g),                      "velocity")                                \
     OP(vmovapd, V(g, position), POSITION(g),                      "position")
-
 #define INTEGRATION_EULER(g, position, velocity, acceleration, POSITION, VELOCITY)                           \
     INTEGRATION(g, position, velocity, acceleration, POSITION, VELOCITY, a)
-
 #define INTEGRATION_SEMI_IMPLICIT(g, position, velocity, acceleration, POSITION, VELOCITY)                   \
     INTEGRATION(g, position, velocity, acceleration, POSITION, VELOCITY, velocity)
-
 #define STARTING(g)                                                                                          \
     OP(vpxor, V(g, starting), V(g, starting), V(g, starting),     "0")                                       \
     OP(vpcmpgtq, ELAPSED_OF(g), V(g, starting), V(g, starting),   "0 > elapsed")
@@ -375,7 +362,6 @@ static_assert(FIELD(State, x) == 0 && FIELD(State, x_dot) == 1 && FIELD(State, t
     OP(vmovmskpd, mask, "%%eax",                                  "bit i: lane i")                           \
     OP(pdep, K(flag_bytes), "%%eax", "%%eax",                     "byte i: lane i")                          \
     OP(mov, "%%eax", array,                                       "terminated or truncated")
-
 #define TERMINATION(g)                                                                                       \
     OP(vandpd, K(abs), V(g, x), V(g, ended),                      "abs(x)")                                  \
     OP(vcmpgt_oqpd, P(x_threshold), V(g, ended), V(g, ended),     "abs(x) > x_threshold")                    \
@@ -384,19 +370,16 @@ static_assert(FIELD(State, x) == 0 && FIELD(State, x_dot) == 1 && FIELD(State, t
     OP(vorpd, V(g, b), V(g, ended), V(g, ended),                  "out")                                     \
     OP(vandnpd, V(g, ended), V(g, starting), V(g, ended),         "ended = out and not starting")            \
     FLAGS(V(g, ended), TERMINATED(g))
-
 #define REWARD(g)                                                                                            \
     OP(vandpd, Y(14), V(g, ended), V(g, b),                       "")                                        \
     OP(vxorpd, P(reward_running), V(g, b), V(g, b),               "reward of the step")                      \
     OP(vandnpd, V(g, b), V(g, starting), V(g, b),                 "0 if starting")                           \
     OP(vmovapd, V(g, b), REWARD_OF(g),                            "reward")
-
 #define REWARD_BY_BLEND(g)                                                                                   \
     OP(vmovapd, P(reward_running), V(g, b),                       "reward_running")                          \
     OP(vblendvpd, V(g, ended), P(reward_terminated), V(g, b), V(g, b), "reward of the step")                 \
     OP(vandnpd, V(g, b), V(g, starting), V(g, b),                 "0 if starting")                           \
     OP(vmovapd, V(g, b), REWARD_OF(g),                            "reward")
-
 #define ELAPSED(g)                                                                                           \
     OP(vmovdqa, ELAPSED_OF(g), V(g, starting),                    "elapsed")                                 \
     OP(vpsubq, K(ones), V(g, starting), V(g, starting),           "now = elapsed + 1")                       \
