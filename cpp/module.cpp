@@ -186,7 +186,9 @@ class Use {
 
 template <typename T>
 py::array_t<T> copied(const T* data, std::vector<py::ssize_t> shape) {
-    return py::array_t<T>(std::move(shape), data);
+    py::array_t<T> array(std::move(shape));
+    if (array.size()) std::memcpy(array.mutable_data(), data, static_cast<size_t>(array.nbytes()));
+    return array;
 }
 
 // A view of `count` columns of a [fields][stride] array.
@@ -251,6 +253,13 @@ class PyBatch {
             throw py::value_error("wrong number of options");
         }
         stepper_.reset(lanes, options);
+        started_ = true;
+    }
+
+    // Reset of every lane with the default options: what an episode loop does all the time.
+    void restart() {
+        const Use use(used_);
+        stepper_.restart();
         started_ = true;
     }
 
@@ -897,6 +906,7 @@ PYBIND11_MODULE(_core, m, py::mod_gil_not_used()) {
         .def("step", &PyBatch::step, py::arg("actions"))
         .def("step_one", &PyBatch::step_one, py::arg("action"))
         .def("reset", &PyBatch::reset, py::arg("lanes"), py::arg("options"))
+        .def("restart", &PyBatch::restart)
         .def("seed", &PyBatch::seed, py::arg("lanes"), py::arg("low"), py::arg("high"))
         .def("observations", &PyBatch::observations)
         .def("observation", &PyBatch::observation)

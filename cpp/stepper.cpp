@@ -13,20 +13,27 @@ namespace {
 // A large batch is stepped in blocks, so that the lanes whose episode ended are still in the cache when their
 // next initial states are drawn.
 constexpr int64_t kBlockLanes = 2048;
+constexpr int64_t kCachedLanes = 16384;  // the streams of so many lanes are in the cache anyway
 
 }  // namespace
 
 void find_ended(const Batch& batch, int64_t n, int64_t first, std::vector<int64_t>& lanes) {
-    static_assert(kLanes == sizeof(uint64_t));
-    for (int64_t i = 0; i < n; i += kLanes) {
-        uint64_t terminated, truncated;
-        std::memcpy(&terminated, batch.terminated + i, sizeof terminated);
-        std::memcpy(&truncated, batch.truncated + i, sizeof truncated);
-        for (uint64_t flags = terminated | truncated; flags; flags &= flags - 1) {
-            const int byte = std::countr_zero(flags) / 8;
-            const int64_t lane = i + (std::endian::native == std::endian::little ? byte : 7 - byte);
-            if (lane < n) lanes.push_back(first + lane);
+    static_assert(kLanes == sizeof(uint64_t) && std::endian::native == std::endian::little);
+    // The flags of 64 lanes become one word of bits: which lanes end cannot be predicted, so there should be
+    // few branches on it.
+    constexpr int64_t kGroup = 64;
+    for (int64_t i = 0; i < n; i += kGroup) {
+        uint64_t bits = 0;
+        const int64_t end = std::min(kGroup, n - i);
+        for (int64_t j = 0; j < end; j += kLanes) {
+            uint64_t terminated, truncated;
+            std::memcpy(&terminated, batch.terminated + i + j, sizeof terminated);
+            std::memcpy(&truncated, batch.truncated + i + j, sizeof truncated);
+            // Multiplying moves bit 0 of byte k to bit k of the top byte.
+            bits |= (((terminated | truncated) * 0x0102040810204080) >> 56) << j;
         }
+        if (end < kGroup) bits &= (uint64_t{1} << end) - 1;
+        for (; bits; bits &= bits - 1) lanes.push_back(first + i + std::countr_zero(bits));
     }
 }
 
@@ -144,7 +151,7 @@ void Stepper::settle(size_t known) {
 void Stepper::park(const int64_t* lanes, int64_t count) {
     const Batch& b = lanes_.batch;
     // In a large batch each of these is a miss; asked for together they overlap.
-    for (int64_t j = 0; j < count; ++j) {
+    for (int64_t j = 0; b.n > kCachedLanes && j < count; ++j) {
         __builtin_prefetch(&parked_[lanes[j]], 1);
         for (int64_t f = 0; f < kStreamFields; ++f) __builtin_prefetch(b.stream + f * b.stride + lanes[j], 1);
     }
@@ -194,6 +201,8 @@ void Stepper::reset(const std::vector<int64_t>& lanes, const std::vector<double>
         waiting_ = waiting_ || b.elapsed[i] < 0;
     }
 }
+
+void Stepper::restart() { reset(every_lane(), options_); }
 
 void Stepper::restored() {
     const Batch& b = lanes_.batch;

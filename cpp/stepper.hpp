@@ -33,6 +33,7 @@ class Stepper {
 
     // Starts new episodes. Draws taken in advance for those lanes are given back first.
     void reset(const std::vector<int64_t>& lanes, const std::vector<double>& options);
+    void restart();  // all lanes, default options
     // Gives back the draws that NEXT_STEP made in advance.
     void withdraw(const std::vector<int64_t>& lanes);
     // Whether NEXT_STEP draws an initial state right after the step that ended an episode (parks it in the

@@ -99,6 +99,7 @@ class Batch(_core.Batch):
 
     Attributes:
         names: the params, in the order of ``params``.
+        watched: whether somebody holds the generators, so that they must be kept in step.
         seeds: the seed of each lane's stream: what it was seeded with, -1 after its generator was replaced,
             None before the first reset.
     """
@@ -127,6 +128,7 @@ class Batch(_core.Batch):
         self.arguments = dict(arguments)
         self.names = list(game.spec.params())
         self._generators: tuple[np.random.Generator, ...] | None = None
+        self.watched = False
         super().__init__(
             stem=game.stem,
             level=self.level,
@@ -250,6 +252,7 @@ class Batch(_core.Batch):
             self.known_seeds()
             self.set_parking(False)
             self._generators = tuple(self._generator(lane) for lane in range(self.num_envs))
+            self.watched = True
         return self._generators
 
     def set_generators(self, generators: Sequence[np.random.Generator]) -> None:
@@ -267,6 +270,7 @@ class Batch(_core.Batch):
             raise ValueError(f"np_random has {len(generators)} generators; allowed: {self.num_envs}")
         self.set_parking(False)
         self._generators = tuple(generators)
+        self.watched = True
         self.seeds = [-1] * self.num_envs
         self._pull()
 
@@ -277,11 +281,6 @@ class Batch(_core.Batch):
     def _push(self) -> None:
         for lane, generator in enumerate(self._generators or ()):
             generator.bit_generator.state = self._read_stream(lane)
-
-    @property
-    def watched(self) -> bool:
-        """Whether somebody holds the generators, so that they must be kept in step."""
-        return self._generators is not None
 
     def watched_step(self, step: Callable[[Any], Any], actions: Any) -> Any:
         """``step`` or ``step_one`` with the generators in step before and after."""

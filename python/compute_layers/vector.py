@@ -156,7 +156,8 @@ class Env(_Simulation, gym.Env[Any, Any]):
         found = registry.game(game)
         batch = Batch(found, 1, level, isa, None, AutoresetMode.DISABLED, True, arguments)
         self._open(found, batch, render_mode)
-        self._beyond = False
+        self._beyond = False  # the episode terminated and was stepped on
+        self._slow = render_mode == "human"
         self.metadata = {"render_modes": list(found.spec.render_modes), "render_fps": found.spec.render_fps}
         self.observation_space = gymnasium_space(found.spec.observation)
         self.action_space = gymnasium_space(found.spec.action)
@@ -173,12 +174,17 @@ class Env(_Simulation, gym.Env[Any, Any]):
             gymnasium.error.Error: seed is not an int ≥ 0.
             TypeError, ValueError: bad options. Nothing has changed then.
         """
-        wanted = self._batch.parse_options(options)
-        self._batch.start(_ONLY, None if seed is None else [parse_seed(seed)], wanted)
+        batch = self._batch
+        if seed is None and options is None and batch.started and not batch.watched:
+            batch.restart()
+        else:
+            wanted = batch.parse_options(options)
+            batch.start(_ONLY, None if seed is None else [parse_seed(seed)], wanted)
+        self._slow = self.render_mode == "human" or (batch.watched and batch.game.spec.step_draws)
         self._beyond = False
         if self.render_mode == "human":
             self.render()
-        return self._batch.observation(), {}
+        return batch.observation(), {}
 
     def step(self, action: Any) -> tuple[Any, float, bool, bool, dict[str, Any]]:
         """One step: observation, reward, terminated, truncated (always False), info.
@@ -187,13 +193,20 @@ class Env(_Simulation, gym.Env[Any, Any]):
             TypeError, ValueError: the action is not in the action space.
             gymnasium.error.ResetNeeded: before the first reset.
         """
+        if self._slow:
+            return self._step_slowly(action)  # type: ignore[no-any-return]
+        result = self._batch.step_one(action)
+        return self._step_beyond(action, None) if result is None else result  # type: ignore[no-any-return]
+
+    def _step_slowly(self, action: Any) -> Any:
+        """A step that shows itself, keeps a generator in step, or goes on after termination."""
         batch = self._batch
         result = batch.watched_step(batch.step_one, action) if batch.watched else batch.step_one(action)
         if result is None or self._beyond:
             result = self._step_beyond(action, result)
         if self.render_mode == "human":
             self.render()
-        return result  # type: ignore[no-any-return]
+        return result
 
     def _step_beyond(self, action: Any, result: Any) -> Any:
         """A step of an episode that has terminated before, scored as Gymnasium's environment does."""
@@ -218,7 +231,7 @@ class Env(_Simulation, gym.Env[Any, Any]):
                 truncated,
                 info,
             )
-        self._beyond = True
+        self._beyond = self._slow = True
         return result
 
     def render(self) -> Any:
@@ -266,10 +279,12 @@ class Env(_Simulation, gym.Env[Any, Any]):
     @property
     def np_random(self) -> np.random.Generator:
         """The generator that the game draws from; yours to draw from too."""
+        self._slow = self._slow or self._batch.game.spec.step_draws
         return self._batch.generators()[0]
 
     @np_random.setter
     def np_random(self, generator: np.random.Generator) -> None:
+        self._slow = self._slow or self._batch.game.spec.step_draws
         self._batch.set_generators([generator])
 
     # check_env and some wrappers read the private name.
