@@ -40,11 +40,12 @@ class Worker {
           game_(task.game()),
           lanes_(task.shape, lanes, task.limit),
           workspace_(player),
-          policy_streams_(static_cast<size_t>(kStreamFields * lanes_.batch.n)),
+          policy_streams_(static_cast<size_t>(player.draws() ? kStreamFields * lanes_.batch.n : 0)),
           returns_(static_cast<size_t>(lanes_.batch.n)),
           episode_(static_cast<size_t>(lanes_.batch.n), kIdle),
           start_(static_cast<size_t>(lanes_.batch.n)) {
-        seed_padding(policy_streams_.data(), lanes_.batch.n, lanes_.batch.valid, lanes_.batch.n);
+        if (player.draws())
+            seed_padding(policy_streams_.data(), lanes_.batch.n, lanes_.batch.valid, lanes_.batch.n);
         lanes_.set_params(task.params.data());
         game_->prepare(lanes_.batch.params, true);
     }
@@ -52,7 +53,8 @@ class Worker {
     void run() {
         const int64_t n = game_->native() ? lanes_.batch.n : lanes_.batch.valid;
         for (int64_t lane = 0; lane < n; ++lane) starting_.push_back(lane);
-        begin(lanes_.batch, 0, 0);
+        take_episodes(lanes_.batch, 0, 0);
+        start_lanes(lanes_.batch);
         for (int64_t step = 0; busy_ > 0; step += kBlockSteps) {
             for (int64_t first = 0; first < lanes_.batch.n; first += kBlockLanes) {
                 if (queue_.stop.load(std::memory_order_relaxed)) return;
@@ -64,20 +66,25 @@ class Worker {
   private:
     void run_block(int64_t first, int64_t count, int64_t step) {
         const auto episodes = episode_.begin() + first;
-        if (std::all_of(episodes, episodes + count, [](int64_t episode) { return episode == kIdle; })) return;
+        const auto idle = [&] {
+            return std::all_of(episodes, episodes + count, [](int64_t episode) { return episode == kIdle; });
+        };
+        if (idle()) return;
         const Batch b = lanes_.block(first, count);
         const int64_t rows = game_->native() ? b.n : b.valid;
         double* const returns = returns_.data() + first;
-        for (int64_t i = 0; i < kBlockSteps && busy_ > 0; ++i) {
+        for (int64_t i = 0; i < kBlockSteps; ++i) {
             player_.act(workspace_, b.observation, const_cast<void*>(b.action), rows,
-                        policy_streams_.data() + first, lanes_.batch.n);
+                        player_.draws() ? policy_streams_.data() + first : nullptr, lanes_.batch.n);
             game_->step(b);
             for (int64_t lane = 0; lane < b.n; ++lane) returns[lane] += b.reward[lane];
             starting_.clear();
             find_ended(b, rows, 0, starting_);
             if (starting_.empty()) continue;
             for (const int64_t lane : starting_) finish(first + lane, step + i + 1);
-            begin(b, first, step + i + 1);
+            take_episodes(b, first, step + i + 1);
+            if (idle()) return;
+            start_lanes(b);
         }
     }
 
@@ -90,9 +97,8 @@ class Worker {
         --busy_;
     }
 
-    // Every lane of `starting_` (counted from `first`) takes the next episode of the queue. When there is
-    // none it plays on unrecorded, from a reset of its own: idle lanes stay within the game's bounds.
-    void begin(const Batch& b, int64_t first, int64_t step) {
+    // Every lane of `starting_` (counted from `first`) takes the next episode of the queue, if there is one.
+    void take_episodes(const Batch& b, int64_t first, int64_t step) {
         for (const int64_t lane : starting_) {
             const size_t i = static_cast<size_t>(first + lane);
             const bool padding = lane >= b.valid;
@@ -111,6 +117,11 @@ class Worker {
                                        kPolicyKey);
             }
         }
+    }
+
+    // A lane without an episode plays on unrecorded, from a reset of its own: it stays within the game's
+    // bounds.
+    void start_lanes(const Batch& b) {
         const int64_t count = static_cast<int64_t>(starting_.size());
         game_->reset(b, starting_.data(), count, task_.options.data());
         game_->observe(b, starting_.data(), count);
