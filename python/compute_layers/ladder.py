@@ -28,7 +28,20 @@ from .vector import VectorEnv
 
 SCHEMA = "compute_layers/ladder/1"
 GYMNASIUM = "gymnasium"  # the row of Gymnasium's own environments
-LEFT = ("agent", "level", "preparation", "boundary", "game \\ policy")  # columns of words
+LEFT = ("agent", "level", "preparation", "log(ns/step)", "boundary", "game \\ policy")  # columns of words
+BAR = 20  # characters
+COLUMNS = {  # of the ladder, and how wide a terminal must be to have them
+    "agent": 0,
+    "level": 0,
+    "return ± 95 %": 0,
+    "episodes": 100,
+    "ns/decision": 0,
+    "ns/step": 0,
+    "steps/s": 90,
+    "× python": 0,
+    "preparation": 112,
+    "log(ns/step)": 136,
+}
 LANES = 256  # environments that a rollout steps together
 BOUNDARY_SIZES = (1, 8, 64, 1024)
 SYNC_LANES = 64  # for Gymnasium's games without a vector environment of their own
@@ -398,6 +411,9 @@ class _Picture:
     def __init__(self, ladder: Ladder, console: Console) -> None:
         self.ladder = ladder
         self.plain = not console.is_terminal
+        self._columns = [column for column, width in COLUMNS.items() if console.width >= width]
+        if self.plain:
+            self._columns.remove("log(ns/step)")
 
     def tables(self) -> Group:
         parts: list[RenderableType] = [*self._rows()]
@@ -425,11 +441,7 @@ class _Picture:
             rows = [row for row in self.ladder.rows if row.layer == layer]
             if not rows:
                 continue
-            table = self._table(
-                "agent", "level", "return ± 95 %", "episodes", "ns/decision", "ns/step", "steps/s", "× python", "preparation"
-            )  # fmt: skip
-            if not self.plain:
-                table.add_column("ns/step, log scale", no_wrap=True)
+            table = self._table(*self._columns)
             for i, row in enumerate(rows):
                 first = i == 0 or rows[i - 1].agent != row.agent
                 if first and i:
@@ -447,21 +459,20 @@ class _Picture:
             (r.step for r in self.ladder.rows if r.agent == row.agent and r.level == "python" and r.step),
             None,
         )
-        cells = [
-            name,
-            escape(row.level),
-            f"{row.returns.mean():.2f} ± {row.interval:.2f}",
-            str(len(row.returns)),
-            _ns(row.decision),
-            _ns(row.step),
-            _rate(row.step),
-            f"{_digits(python.median / row.step.median)}" if python else "",
-            row.preparation,
-        ]
-        if not self.plain:
-            share = math.log(max(row.step.median, 1.0)) / math.log(max(slowest, 2.0))
-            cells.append("█" * max(1, round(20 * share)))
-        table.add_row(*cells)
+        share = math.log(max(row.step.median, 1.0)) / math.log(max(slowest, 2.0))
+        cells = {
+            "agent": name,
+            "level": escape(row.level),
+            "return ± 95 %": f"{row.returns.mean():.2f} ± {row.interval:.2f}",
+            "episodes": str(len(row.returns)),
+            "ns/decision": _ns(row.decision),
+            "ns/step": _ns(row.step),
+            "steps/s": _rate(row.step),
+            "× python": _digits(python.median / row.step.median) if python else "",
+            "preparation": row.preparation,
+            "log(ns/step)": "█" * max(1, round(BAR * share)),
+        }
+        table.add_row(*(cells[column] for column in self._columns))
 
     def _matrix(self) -> list[RenderableType]:
         names = list(dict.fromkeys(policy for _, policy in self.ladder.matrix))
