@@ -53,6 +53,11 @@ def random_actions(envs: Any, rows: int = 64) -> NDArray[Any]:
     return np.stack([envs.action_space.sample() for _ in range(rows)])
 
 
+def steps_in(actions: NDArray[Any]) -> int:
+    """Environment steps in (rows, num_envs, …) actions."""
+    return actions.shape[0] * actions.shape[1]
+
+
 def agent_actions(game: str, agent: str, n: int, rows: int) -> NDArray[Any]:
     """The actions of an agent's first steps."""
     envs, policy = environments(game, n, "auto"), load_agent(game, agent)
@@ -69,14 +74,14 @@ def kernel(game: str, n: int, level: cl.Level, actions: NDArray[Any], reset: boo
     envs = environments(game, n, level.name, level.isa)
     batch = envs._batch
     if not reset:
-        return lambda times: (batch.repeat(actions, times), float(times * actions.size))
+        return lambda times: (batch.repeat(actions, times), float(times * steps_in(actions)))
 
     def run(times: int) -> tuple[float, float]:
         seconds = 0.0
         for _ in range(times):
             envs.reset(seed=0)
             seconds += batch.repeat(actions, 1)
-        return seconds, float(times * actions.size)
+        return seconds, float(times * steps_in(actions))
 
     return run
 
@@ -88,7 +93,7 @@ def calls(step: Callable[[Any], Any], actions: NDArray[Any]) -> Contestant:
         for row in rows:
             step(row)
 
-    return timed(work, actions.size)
+    return timed(work, steps_in(actions))
 
 
 @needs_asm

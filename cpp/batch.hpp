@@ -24,7 +24,8 @@ enum StreamField : int64_t { kStateHigh, kStateLow, kIncHigh, kIncLow, kHalf, kS
 
 // n copies of one game. What the kernel `step` reads and writes for lane i:
 //   elapsed[i] < 0   the lane's episode ended at the step before, and `state` holds its next initial
-//                    state: observe it, reward 0, flags 0, elapsed 0; the action is not looked at.
+//                    state: observe it, reward 0, flags 0, elapsed 0; the action, which counts for nothing,
+//                    is one of the action space (Discrete) or finite (Box).
 //   otherwise        one step of the game; elapsed + 1, or -1 where terminated or truncated
 //                    (elapsed + 1 >= limit) is set.
 struct Batch {

@@ -12,6 +12,7 @@
 
 #include "build.hpp"
 #include "cpu.hpp"
+#include "float_mode.hpp"
 #include "numerics.hpp"
 #include "pcg64.hpp"
 #include "player.hpp"
@@ -161,7 +162,8 @@ std::unique_ptr<PolicyLevel> make_policy(const std::string& stem, const std::str
     return std::make_unique<NativePolicy>(act);
 }
 
-// One batch is one thread's at a time: a second user is told so instead of racing.
+// One batch is one thread's at a time: a second user is told so instead of racing. While it lasts the thread
+// computes in the default floating-point mode.
 class Use {
   public:
     explicit Use(std::atomic_flag& flag) : flag_(flag) {
@@ -176,6 +178,7 @@ class Use {
 
   private:
     std::atomic_flag& flag_;
+    const DefaultFloatMode mode_;
 };
 
 [[noreturn]] void raise_reset_needed(const std::string& message) {
@@ -198,11 +201,35 @@ py::array columns(T* data, int64_t fields, int64_t count, int64_t stride, const 
     return py::array(py::dtype::of<T>(), {fields, count}, {stride * size, size}, data, owner);
 }
 
-constexpr int kExact = py::array::c_style | py::array::forcecast;
+constexpr int kAligned = py::detail::npy_api::NPY_ARRAY_ALIGNED_;
+constexpr int kExact = py::array::c_style | py::array::forcecast | kAligned;
 using Floats = py::array_t<float, kExact>;
 using Doubles = py::array_t<double, kExact>;
 using Integers = py::array_t<int64_t, kExact>;
 using Words = py::array_t<uint64_t, kExact>;
+
+// Refuses sizes that the kernels would not survive.
+void check_sizes(const GameLevel& game, const std::string& stem, const Shape& shape, int64_t n, int64_t limit,
+                 const std::vector<double>& params, const std::vector<double>& options) {
+    bool fit = n >= 1 && limit >= 1 && static_cast<int64_t>(params.size()) == shape.params &&
+               static_cast<int64_t>(options.size()) == shape.options && shape.observation >= 1 &&
+               shape.action >= 1;
+    if (game.native()) {
+        const Game& kernels = *find(kGames, kGameCount, stem).cpp[0];
+        fit = fit && split(kernels.params, ',').size() == params.size() &&
+              split(kernels.options, ',').size() == options.size() &&
+              static_cast<int64_t>(split(kernels.state, ',').size()) == shape.fields;
+    }
+    if (!fit) throw py::value_error("these sizes do not belong to " + stem);
+}
+
+std::shared_ptr<Stepper> make_stepper(std::unique_ptr<GameLevel> game, const std::string& stem,
+                                      const Shape& shape, int64_t n, int64_t limit, Autoreset autoreset,
+                                      std::vector<double> params, std::vector<double> options) {
+    check_sizes(*game, stem, shape, n, limit, params, options);
+    return std::make_shared<Stepper>(std::move(game), shape, n, limit, autoreset, std::move(params),
+                                     std::move(options));
+}
 
 constexpr int64_t kGilLanes = 128;  // below, releasing the lock costs more than the step
 
@@ -211,13 +238,16 @@ class PyBatch {
     PyBatch(const std::string& stem, const std::string& level, const std::optional<std::string>& isa,
             const Shape& shape, int64_t n, int64_t limit, const std::string& autoreset,
             std::vector<double> params, std::vector<double> options, const py::object& rules, bool copy)
-        : owner_(std::make_shared<Stepper>(make_game(stem, level, isa, rules, shape), shape, n, limit,
-                                           mode(autoreset), std::move(params), std::move(options))),
+        : owner_(make_stepper(make_game(stem, level, isa, rules, shape), stem, shape, n, limit,
+                              mode(autoreset), std::move(params), std::move(options))),
           stepper_(*owner_),
-          copy_(copy) {}
+          copy_(copy),
+          view_(copy ? py::object() : make_view(stepper_.lanes().batch.observation, shape, n)) {}
 
     // ---- Gymnasium's vector interface ----
 
+    // (observations, rewards, terminated, truncated, info). In SAME_STEP, when episodes ended, info has the
+    // rows `final_obs` and in `_final_obs` the lanes they are of.
     py::tuple step(const py::object& actions) {
         const Use use(used_);
         require_started();
@@ -228,9 +258,16 @@ class PyBatch {
         take(actions);
         advance();
         const py::ssize_t n = b.valid;
-        return py::make_tuple(observations(), copied(b.reward, {n}),
+        py::dict info;
+        if (stepper_.autoreset() == Autoreset::same_step && !stepper_.ended().empty()) {
+            const std::vector<int64_t>& lanes = stepper_.ended();
+            const py::ssize_t count = static_cast<py::ssize_t>(lanes.size());
+            info["final_obs"] = rows(stepper_.final_observations().data(), count);
+            info["_final_obs"] = copied(lanes.data(), {count});
+        }
+        return py::make_tuple(all_observations(), copied(b.reward, {n}),
                               copied(reinterpret_cast<const bool*>(b.terminated), {n}),
-                              copied(reinterpret_cast<const bool*>(b.truncated), {n}), py::dict());
+                              copied(reinterpret_cast<const bool*>(b.truncated), {n}), info);
     }
 
     // Gymnasium's single environment: (observation, reward, terminated, truncated, info), or None if the
@@ -242,7 +279,7 @@ class PyBatch {
         take_one(action);
         advance();
         const Batch& b = stepper_.lanes().batch;
-        return py::make_tuple(observation(), b.reward[0], static_cast<bool>(b.terminated[0]),
+        return py::make_tuple(first_observation(), b.reward[0], static_cast<bool>(b.terminated[0]),
                               static_cast<bool>(b.truncated[0]), py::dict());
     }
 
@@ -276,77 +313,56 @@ class PyBatch {
     }
 
     py::object observations() {
-        const Batch& b = stepper_.lanes().batch;
-        const Shape& shape = stepper_.lanes().shape;
-        if (!copy_) {
-            if (!view_) view_ = make_view(b.observation, shape, b.valid);
-            return view_;
-        }
-        if (shape.discrete_observation)
-            return copied(static_cast<const int64_t*>(b.observation), extent(shape, b.valid));
-        return copied(static_cast<const float*>(b.observation), extent(shape, b.valid));
+        const Use use(used_);
+        return all_observations();
     }
 
     py::object observation() {
-        const Batch& b = stepper_.lanes().batch;
-        const Shape& shape = stepper_.lanes().shape;
-        if (shape.discrete_observation) return py::int_(*static_cast<const int64_t*>(b.observation));
-        return copied(static_cast<const float*>(b.observation), {shape.observation});
-    }
-
-    py::array_t<int64_t> ended() const {
-        const std::vector<int64_t>& lanes = stepper_.ended();
-        return copied(lanes.data(), {static_cast<py::ssize_t>(lanes.size())});
-    }
-
-    py::object final_observations() {
-        const Shape& shape = stepper_.lanes().shape;
-        const py::ssize_t count = static_cast<py::ssize_t>(stepper_.ended().size());
-        const void* const data = stepper_.final_observations().data();
-        if (shape.discrete_observation)
-            return copied(static_cast<const int64_t*>(data), extent(shape, count));
-        return copied(static_cast<const float*>(data), extent(shape, count));
+        const Use use(used_);
+        return first_observation();
     }
 
     // ---- measuring ----
 
-    // Seconds for `times` rounds of the (k, n) actions, outputs of every step written; no Python between.
-    double repeat(const py::array_t<int64_t, py::array::c_style>& actions, int64_t times) {
+    // Seconds for `times` rounds of the actions, each of the k rows as `step` takes them; the outputs of
+    // every step are written, no Python between.
+    double repeat(const py::array& actions, int64_t times) {
         const Use use(used_);
         require_started();
-        Lanes& lanes = stepper_.lanes();
-        if (actions.ndim() != 2 || actions.shape(1) != lanes.batch.valid) {
-            throw py::value_error("actions must have shape (k, num_envs)");
-        }
         if (stepper_.autoreset() == Autoreset::disabled)
             throw py::value_error("repeat needs an autoreset mode");
-        const size_t rounds = static_cast<size_t>(actions.shape(0)), n = static_cast<size_t>(lanes.batch.n);
+        if (actions.ndim() == 0) throw py::value_error("actions must have the shape (k, num_envs, …)");
+        Batch& batch = stepper_.lanes().batch;
+        const size_t rounds = static_cast<size_t>(actions.shape(0));
+        const size_t bytes = static_cast<size_t>(batch.n) * stepper_.lanes().shape.action_bytes();
         size_t pitch = 0;
         Arena arena;
-        const size_t first = arena.reserve(rounds, n * sizeof(int64_t), &pitch);
+        const size_t first = arena.reserve(rounds, bytes, &pitch);
         arena.allocate();
         for (size_t k = 0; k < rounds; ++k) {
-            const int64_t wrong = stepper_.take(actions.data(static_cast<py::ssize_t>(k), 0));
-            if (wrong >= 0) throw py::value_error("an action is out of range");
-            std::memcpy(arena.at<void>(first + k * pitch), lanes.batch.action, n * sizeof(int64_t));
+            take(actions[py::int_(k)]);
+            std::memcpy(arena.at<void>(first + k * pitch), batch.action, bytes);
         }
-        const void* const own = lanes.batch.action;
+        const void* const own = batch.action;
         const py::gil_scoped_release unlock;
         const auto start = std::chrono::steady_clock::now();
         for (int64_t t = 0; t < times; ++t) {
             for (size_t k = 0; k < rounds; ++k) {
-                lanes.batch.action = arena.at<void>(first + k * pitch);
+                batch.action = arena.at<void>(first + k * pitch);
                 stepper_.step();
             }
         }
         const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;
-        lanes.batch.action = own;
+        batch.action = own;
         return seconds.count();
     }
 
     // ---- state ----
 
-    std::vector<double> params() const { return stepper_.params(); }
+    std::vector<double> params() {
+        const Use use(used_);
+        return stepper_.params();
+    }
     void set_params(const std::vector<double>& params) {
         const Use use(used_);
         if (params.size() != stepper_.params().size()) throw py::value_error("wrong number of params");
@@ -404,6 +420,28 @@ class PyBatch {
     static std::vector<py::ssize_t> extent(const Shape& shape, int64_t rows) {
         if (shape.discrete_observation && shape.observation == 1) return {rows};
         return {rows, shape.observation};
+    }
+
+    // A copy of the first observations of `data`.
+    py::object rows(const void* data, py::ssize_t count) const {
+        const Shape& shape = stepper_.lanes().shape;
+        if (shape.discrete_observation)
+            return copied(static_cast<const int64_t*>(data), extent(shape, count));
+        return copied(static_cast<const float*>(data), extent(shape, count));
+    }
+
+    py::object all_observations() const {
+        return copy_ ? rows(stepper_.lanes().batch.observation, stepper_.lanes().batch.valid) : view_;
+    }
+
+    // As a single environment returns it: an array, an int, or a tuple of ints.
+    py::object first_observation() const {
+        const Shape& shape = stepper_.lanes().shape;
+        const void* const data = stepper_.lanes().batch.observation;
+        if (!shape.discrete_observation) return copied(static_cast<const float*>(data), {shape.observation});
+        const int64_t* const numbers = static_cast<const int64_t*>(data);
+        if (shape.observation == 1) return py::int_(*numbers);
+        return py::tuple(py::cast(std::vector<int64_t>(numbers, numbers + shape.observation)));
     }
 
     // A view that keeps the memory alive when the batch is gone.
@@ -502,7 +540,7 @@ class PyBatch {
     Stepper& stepper_;
     const bool copy_;
     bool started_ = false;
-    py::object view_;
+    const py::object view_;  // of the observations, unless they are copied
     std::atomic_flag used_;
 };
 
@@ -525,7 +563,8 @@ class PyPlayer {
     }
 
     // The streams of the rows so far, (5, rows), for copies.
-    py::array_t<uint64_t> streams() const {
+    py::array_t<uint64_t> streams() {
+        const Use use(used_);
         return copied(streams_.data(), {static_cast<py::ssize_t>(kStreamFields), capacity_});
     }
     void set_streams(const Words& streams) {
@@ -557,7 +596,7 @@ class PyPlayer {
         if (shape.discrete_observation) {
             if (kind != 'i' && kind != 'u' && kind != 'b') refuse_dtype(given);
             holder = Integers(given);
-        } else if (py::array_t<float, py::array::c_style>::check_(given)) {
+        } else if (py::array_t<float, py::array::c_style>::check_(given) && (given.flags() & kAligned)) {
             holder = given;
         } else {
             if (kind != 'f' && kind != 'i' && kind != 'u' && kind != 'b') refuse_dtype(given);
@@ -685,7 +724,8 @@ py::tuple run_rollout(const std::string& stem, const std::string& level,
                       std::vector<double> params, std::vector<double> options, int64_t limit,
                       PyPlayer& player, int64_t episodes, uint64_t seed, int64_t num_envs, int64_t threads) {
     const Use use(player.used());
-    make_game(stem, level, isa, rules, shape);  // an unavailable level is refused before any thread starts
+    check_sizes(*make_game(stem, level, isa, rules, shape), stem, shape, num_envs, limit, params, options);
+    if (episodes < 1 || threads < 1) throw py::value_error("episodes and threads must be at least 1");
     const RolloutTask task{[&] {
                                const py::gil_scoped_acquire lock;
                                return make_game(stem, level, isa, rules, shape);
@@ -910,7 +950,6 @@ PYBIND11_MODULE(_core, m, py::mod_gil_not_used()) {
         .def("seed", &PyBatch::seed, py::arg("lanes"), py::arg("low"), py::arg("high"))
         .def("observations", &PyBatch::observations)
         .def("observation", &PyBatch::observation)
-        .def("final_observations", &PyBatch::final_observations)
         .def("repeat", &PyBatch::repeat, py::arg("actions"), py::arg("times"))
         .def("restored", &PyBatch::restored)
         .def("resume", &PyBatch::resume)
@@ -918,7 +957,6 @@ PYBIND11_MODULE(_core, m, py::mod_gil_not_used()) {
         .def("damaged", &PyBatch::damaged,
              "Index of the first array whose surrounding canary bytes were overwritten; -1 if none.")
         .def_property("params", &PyBatch::params, &PyBatch::set_params)
-        .def_property_readonly("ended", &PyBatch::ended)
         .def_property_readonly("started", &PyBatch::started)
         .def_property_readonly("state", &PyBatch::state)
         .def_property_readonly("stream", &PyBatch::stream)

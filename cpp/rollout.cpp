@@ -9,6 +9,7 @@
 #include <mutex>
 #include <thread>
 
+#include "float_mode.hpp"
 #include "pcg64.hpp"
 #include "stepper.hpp"
 
@@ -156,21 +157,29 @@ RolloutResult rollout(const RolloutTask& task, Player& player, const std::functi
     std::exception_ptr failure;
     int64_t running = threads;
     std::vector<std::thread> pool;
-    for (int64_t t = 0; t < threads; ++t) {
-        const int64_t share = lanes / threads + (t < lanes % threads);
-        pool.emplace_back([&, share] {
-            std::exception_ptr mine;
-            try {
-                Worker(task, player, share, queue, result).run();
-            } catch (...) {
-                mine = std::current_exception();
-                queue.stop = true;
-            }
-            const std::lock_guard<std::mutex> lock(mutex);
-            if (mine && !failure) failure = mine;
-            --running;
-            done.notify_one();
-        });
+    try {
+        for (int64_t t = 0; t < threads; ++t) {
+            const int64_t share = lanes / threads + (t < lanes % threads);
+            pool.emplace_back([&, share] {
+                std::exception_ptr mine;
+                try {
+                    const DefaultFloatMode mode;
+                    Worker(task, player, share, queue, result).run();
+                } catch (...) {
+                    mine = std::current_exception();
+                    queue.stop = true;
+                }
+                const std::lock_guard<std::mutex> lock(mutex);
+                if (mine && !failure) failure = mine;
+                --running;
+                done.notify_one();
+            });
+        }
+    } catch (...) {  // the system has no thread left
+        queue.stop = true;
+        const std::lock_guard<std::mutex> lock(mutex);
+        failure = std::current_exception();
+        running -= threads - static_cast<int64_t>(pool.size());
     }
     {
         std::unique_lock<std::mutex> lock(mutex);

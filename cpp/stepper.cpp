@@ -86,10 +86,15 @@ int64_t Stepper::take(const void* actions) {
     }
     const uint32_t* const given = static_cast<const uint32_t*>(actions);
     const size_t size = static_cast<size_t>(lanes_.shape.action);
-    std::memcpy(const_cast<void*>(b.action), actions, static_cast<size_t>(b.valid) * size * 4);
+    std::memcpy(const_cast<void*>(b.action), actions, static_cast<size_t>(b.valid) * size * sizeof(float));
     constexpr uint32_t kInfinite = 0x7F800000;
     for (int64_t i = 0; i < b.valid; ++i) {
-        if (b.elapsed[i] < 0 && autoreset_ == Autoreset::next_step) continue;
+        if (b.elapsed[i] < 0 && autoreset_ == Autoreset::next_step) {
+            float* const taken =
+                static_cast<float*>(const_cast<void*>(b.action)) + static_cast<size_t>(i) * size;
+            std::fill_n(taken, size, 0.0f);
+            continue;
+        }
         for (size_t k = 0; k < size; ++k) {
             if ((given[static_cast<size_t>(i) * size + k] & kInfinite) == kInfinite) return i;
         }

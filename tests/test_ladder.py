@@ -107,7 +107,8 @@ def test_a_pipe_gets_plain_text(measured: Ladder) -> None:
     assert "█" not in text
     for level in (*SERVED, "gymnasium"):
         assert level in text
-    assert "compared and are equal" in text
+    assert "Equal returns at all levels" in text
+    assert "equal to Gymnasium's" in text
 
 
 @pytest.mark.parametrize("width", [80, 100, 120, 160])

@@ -241,7 +241,7 @@ print("played")
 
 
 @pytest.mark.skipif(OLD_CPU is None, reason="qemu-x86_64-static is not installed")
-@pytest.mark.skipif(os.uname().machine != "x86_64", reason="Nehalem is an x86-64 CPU")
+@pytest.mark.skipif(platform.machine() != "x86_64", reason="Nehalem is an x86-64 CPU")
 def test_a_cpu_without_avx2_gets_a_reason_and_a_working_cpp() -> None:
     """Any instruction beyond SSE4.2 that runs outside its isa's kernels ends the process with SIGILL."""
     assert OLD_CPU is not None

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from . import _core
+from . import _core, registry
 from .batch import parse_seed, shape_of
 from .interpreter import PolicyInterpreter
 from .registry import Family, Game, families, family, game, resolve, unknown
@@ -84,12 +84,12 @@ def heads(family: Family, action: Space) -> list[str]:
 def tensor_forms(game: Game, family: Family, head: str) -> dict[str, tuple[str, tuple[int, ...]]]:
     """Dtype and shape of each tensor of a family, for a game."""
     action, observation = game.spec.action, game.spec.observation
-    outputs = action.n if isinstance(action, Discrete) else len(action.low)
+    outputs = action.n if isinstance(action, Discrete) else action.size
     sizes = {
-        "inputs": 1 if isinstance(observation, Discrete) else len(observation.low),
+        "inputs": observation.size,
         "outputs": outputs,
         "rows": 1 if head == "threshold" else outputs,
-        "action": 1 if isinstance(action, Discrete) else outputs,
+        "action": action.size,
     }
     of_action = "int64" if isinstance(action, Discrete) else "float32"
     return {
@@ -150,21 +150,21 @@ class Agent(_core.Player):
         self.name, self.layer, self.head, self.metadata = file.name, file.layer, file.head, file.metadata
         self.game, self.family = file.game.id, file.family.stem
         self.level, self.isa = resolve(level, isa, file.family.isas, f"policy {self.family}")
-        shape = shape_of(spec)
-        tensors = {name: tensor.ravel().tolist() for name, tensor in file.tensors.items()}
-        inputs = 1 if isinstance(spec.observation, Discrete) else len(spec.observation.low)
-        rule = PolicyInterpreter(file.family, self.head, inputs, spec.action, tensors)
+        rule = None
+        if self.level == "python":
+            numbers = {name: tensor.ravel().tolist() for name, tensor in file.tensors.items()}
+            rule = PolicyInterpreter(file.family, self.head, spec.observation.size, spec.action, numbers)
         super().__init__(
             stem=self.family,
             level=self.level,
             isa=self.isa,
             head=self.head,
-            shape=shape,
+            shape=shape_of(spec),
             tensors=list(file.tensors.values()),
             low=list(spec.action.low) if isinstance(spec.action, Box) else [],
             high=list(spec.action.high) if isinstance(spec.action, Box) else [],
             draws=file.family.spec.draws,
-            rule=rule if self.level == "python" else None,
+            rule=rule,
         )
         self.seed(seed)
 
@@ -196,14 +196,10 @@ def _rebuild(file: AgentFile, level: str, isa: str | None, seed: int, streams: N
 
 
 @cache
-def _folder(game: Game) -> Path:
-    return Path(__file__).parent / "agents" / game.stem / game.id
-
-
-@cache
 def _shipped(id: str) -> dict[str, AgentFile]:
     found = game(id)
-    agents = [AgentFile(path, found) for path in sorted(_folder(found).glob("*.safetensors"))]
+    folder = Path(__file__).parent / "agents" / found.stem / id
+    agents = [AgentFile(path, found) for path in sorted(folder.glob("*.safetensors"))]
     agents.sort(key=lambda agent: (LAYERS.index(agent.layer), agent.metadata.get("order", ""), agent.name))
     return {agent.name: agent for agent in agents}
 
@@ -214,11 +210,7 @@ def agents(game: str) -> tuple[str, ...]:
     Raises:
         ValueError: there is no such game.
     """
-    return tuple(_shipped(_game_id(game)))
-
-
-def _game_id(id: str) -> str:
-    return game(id).id
+    return tuple(_shipped(registry.game(game).id))
 
 
 def agent_file(game_id: str, agent: str | os.PathLike[str]) -> AgentFile:

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from . import _core
 from .interpreter import GameInterpreter
 from .registry import Game, game, resolve, unknown
-from .spec import Discrete, Space, Spec
+from .spec import Discrete, Spec
 
 NO_LIMIT = 2**63 - 1
 MAX_ENVS = 2**31 - 1
@@ -29,18 +29,14 @@ Snapshot = dict[str, Any]
 
 def shape_of(spec: Spec) -> _core.Shape:
     """The sizes of a game's arrays."""
-
-    def size(space: Space) -> int:
-        return 1 if isinstance(space, Discrete) else len(space.low)
-
     return _core.Shape(
         params=len(spec.params()),
         options=len(spec.options),
         fields=len(spec.state),
         discrete_observation=isinstance(spec.observation, Discrete),
-        observation=size(spec.observation),
+        observation=spec.observation.size,
         actions=spec.action.n if isinstance(spec.action, Discrete) else 0,
-        action=size(spec.action),
+        action=spec.action.size,
     )
 
 
@@ -49,19 +45,28 @@ def encode(spec: Spec, name: str, value: Any) -> float:
 
     Raises:
         ValueError: not finite, or not one of the choices.
-        TypeError: not a number.
+        TypeError: not a number; text is none, whatever it spells.
     """
     if name in spec.choices:
         if value not in spec.choices[name]:
             raise unknown(name, value, spec.choices[name])
         return float(spec.choices[name].index(value))
+    if isinstance(value, (str, bytes, bytearray)):
+        raise TypeError(f"{name} is {value!r}; allowed: a finite number")
     try:
         number = float(value)
+    except OverflowError:
+        raise ValueError(f"{name} is {_huge(value)}; allowed: a finite number") from None
     except (TypeError, ValueError):
         raise TypeError(f"{name} is {value!r}; allowed: a finite number") from None
     if not math.isfinite(number):
         raise ValueError(f"{name} is {value!r}; allowed: a finite number")
     return number
+
+
+def _huge(value: Any) -> str:
+    """A number that float64 cannot hold, in few words; ``repr`` refuses ints of more than 4300 digits."""
+    return f"an int of {value.bit_length()} bits" if isinstance(value, int) else repr(value)
 
 
 def encode_params(game: Game, arguments: Mapping[str, Any]) -> list[float]:
@@ -180,6 +185,10 @@ class Batch(_core.Batch):
             if name in options:
                 try:
                     values[name] = float(options[name])
+                except OverflowError:
+                    raise ValueError(
+                        f"options[{name!r}] is {_huge(options[name])}; allowed: a finite number"
+                    ) from None
                 except (TypeError, ValueError):
                     raise ValueError(f"options[{name!r}] is {options[name]!r}; allowed: a number") from None
                 if not math.isfinite(values[name]):
@@ -330,6 +339,15 @@ class Batch(_core.Batch):
             ValueError: of another game or number of environments, or damaged; nothing has changed then.
         """
         parts = self._checked(snapshot)
+        for name, values in parts["state"].items():
+            if not np.isfinite(values).all():
+                wrong = values[~np.isfinite(values)][0]
+                raise ValueError(f"state[{name!r}] has {wrong}; allowed: finite numbers")
+        self._apply(parts)
+
+    def _apply(self, parts: Mapping[str, Any]) -> None:
+        """Write a checked snapshot. A batch's own copy may hold numbers that are not finite: rules with odd
+        params (a total mass of 0) make them."""
         self.known_seeds()
         self._pull()
         for name, view in self._views().items():
@@ -374,11 +392,8 @@ class Batch(_core.Batch):
             raise ValueError(f"state['state'] has not the fields {', '.join(types)}")
         parts: dict[str, Any] = {"state": {}}
         for name, kind in types.items():
-            values = array(name, snapshot["state"][name], np.float64 if kind is float else np.int64, (n,))
-            if kind is float and not np.isfinite(values).all():
-                wrong = values[~np.isfinite(values)][0]
-                raise ValueError(f"state[{name!r}] has {wrong}; allowed: finite numbers")
-            parts["state"][name] = values
+            dtype = np.float64 if kind is float else np.int64
+            parts["state"][name] = array(name, snapshot["state"][name], dtype, (n,))
         parts["elapsed"] = array("elapsed", snapshot["elapsed"], np.int64, (n,))
         if (parts["elapsed"] < -1).any() or (parts["elapsed"] == NO_LIMIT).any():
             raise ValueError("state['elapsed'] is out of range; allowed: -1 (the episode ended) and more")
@@ -446,7 +461,7 @@ def _rebuild(
     batch.stream[:] = stream
     batch.seeds = list(seeds)
     if state is not None:
-        batch.restore(state)
+        batch._apply(batch._checked(state))
     if watched:
         batch.generators()
     return batch

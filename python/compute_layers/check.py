@@ -3,8 +3,8 @@
 
 A *scenario* plays the same steps at any level and keeps every buffer after every step. Level python plays it
 once, then each native level, and all bytes are compared; NaNs are made alike first, their sign and payload
-differ between CPUs. After each run the canaries around the arrays must be alive. Actions, states and parameters are drawn from our own PCG64, so that a seed means the same
-scenarios on every machine.
+differ between CPUs. After each run the canaries around the arrays must be alive. Actions, states and
+parameters are drawn from our own PCG64, so that a seed means the same scenarios on every machine.
 
 Names, orders and kinds of params, state, options and tensors need no scenario: an import in which C++ and
 Python disagree about them fails (``registry``).
@@ -132,7 +132,7 @@ def hexadecimal(numbers: Array) -> str:
 
 @dataclass(frozen=True)
 class Mismatch:
-    """The first entry in which two traces differ: ``buffer`` at ``moment`` in ``lane``, at position ``at``."""
+    """The first entry in which two traces differ: of ``buffer`` at ``moment`` in ``lane``, at ``at`` there."""
 
     moment: str
     lane: int
@@ -336,9 +336,9 @@ class GameScenarios:
         if outcome is None:
             reward, terminated, truncated = np.zeros(n), np.zeros(n, np.bool_), np.zeros(n, np.bool_)
         else:
-            seen, reward, terminated, truncated, _ = outcome
-            if batch.autoreset_mode is AutoresetMode.SAME_STEP:
-                final[batch.ended] = batch.final_observations()
+            seen, reward, terminated, truncated, info = outcome
+            if info:
+                final[info["_final_obs"]] = info["final_obs"]
         trace.add(
             moment,
             **batch._views(),
@@ -671,7 +671,7 @@ def spaces_of(games: Sequence[Game], synthetic: bool) -> list[Game]:
 
 
 def tensors_of(family: Family, head: str, game: Game, draw: Draw, kind: str) -> dict[str, Array]:
-    """Random parameters: ``ordinary`` numbers, ``wild`` ones, or small integers, of which many are ``tied``."""
+    """Random parameters: ``ordinary`` numbers, ``wild`` ones, or small integers, many of them ``tied``."""
     action = game.spec.action
 
     def number() -> float:
@@ -887,8 +887,8 @@ class _Run:
         result.seconds += time.perf_counter() - start
 
     def _digests(self, game: Game, results: Sequence[Result]) -> dict[str, Any]:
-        """Compare the digests with the stored ones, or, to write new ones, with those of level python. Returns
-        what they were compared with."""
+        """Compare the digests with the stored ones, or, to write new ones, with those of level python.
+        Returns what they were compared with."""
         if self._update:
             wanted = {"short": digest(game, PYTHON, *SHORT), "full": digest(game, PYTHON, *FULL)}
             stored = "level python has"

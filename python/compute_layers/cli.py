@@ -41,7 +41,7 @@ def _plainly(command: Callable[..., None]) -> Callable[..., None]:
     def run(*args: Any, **kwargs: Any) -> None:
         try:
             command(*args, **kwargs)
-        except (ValueError, TypeError, FileNotFoundError, LevelUnavailable) as problem:
+        except (ValueError, OSError, LevelUnavailable) as problem:
             print(f"compute-layers: {problem}", file=sys.stderr)
             raise typer.Exit(2) from None
         except KeyboardInterrupt:
@@ -142,6 +142,8 @@ def _ladder(
 
     from .ladder import FULL, QUICK, measure_ladder
 
+    if to is not None and not to.parent.is_dir():  # not only after minutes of measuring
+        raise FileNotFoundError(f"--json is {str(to)!r}; there is no directory {str(to.parent)!r}")
     effort = QUICK if quick else FULL
     if episodes is not None:
         effort = replace(effort, episodes=episodes)

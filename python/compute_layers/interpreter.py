@@ -36,7 +36,7 @@ class GameInterpreter:
         terminated, truncated = batch.terminated, batch.truncated
         state_type, step, draws = self._rules.State, self._rules.step, self._spec.step_draws
         discrete = isinstance(self._spec.action, Discrete)
-        width = 1 if isinstance(self._spec.action, Discrete) else len(self._spec.action.low)
+        width = self._spec.action.size
         for lane in range(batch.valid):
             if elapsed[lane] < 0:
                 elapsed[lane] = 0
@@ -85,7 +85,7 @@ class PolicyInterpreter:
         self.head = head
         self.inputs = inputs
         self.action = action
-        self.outputs = action.n if isinstance(action, Discrete) else len(action.low)
+        self.outputs = action.n if isinstance(action, Discrete) else action.size
         self._family = family
         for name, values in tensors.items():
             setattr(self, name, tuple(values))

@@ -118,6 +118,7 @@ class Ladder:
     boundary: dict[tuple[str, int], Timing] = field(default_factory=dict)
     compared: dict[str, int] = field(default_factory=dict)
     unequal: list[str] = field(default_factory=list)
+    as_gymnasium: dict[str, tuple[int, int]] = field(default_factory=dict)
     seconds: float = 0.0
 
     def as_dict(self) -> dict[str, Any]:
@@ -143,8 +144,22 @@ class Ladder:
             },
             "compared_episodes": self.compared,
             "unequal_returns": self.unequal,
+            "equal_to_gymnasium": {
+                name: {"equal": equal, "episodes": count}
+                for name, (equal, count) in self.as_gymnasium.items()
+            },
             "seconds": self.seconds,
         }
+
+    def timings(self) -> dict[str, Timing]:
+        """Every timing, by a name that says where it stands."""
+        found = {}
+        for row in self.rows:
+            for what, timing in (("", row.step), (" decision", row.decision)):
+                if timing is not None:
+                    found[f"{row.agent} {row.level}{what}"] = timing
+        found |= {f"{game} × {policy}": timing for (game, policy), timing in self.matrix.items()}
+        return found | {f"{kind} n = {n}": timing for (kind, n), timing in self.boundary.items()}
 
     def print(self, console: Console) -> None:
         """The tables, with colours and bars on a terminal, plain in a pipe."""
@@ -329,16 +344,24 @@ def _reference_contestant(game: Game, agent: Agent) -> Contestant:
 
 
 def _compare(ladder: Ladder) -> None:
-    """Per-episode returns of the seeds that all levels played must be equal."""
+    """Per-episode returns of the seeds that all levels played must be equal; of Gymnasium's it is counted how
+    many are, since its sine and cosine are not ours."""
     for name in dict.fromkeys(row.agent for row in ladder.rows):
-        played = [row for row in ladder.rows if row.agent == name and row.returns is not None]
-        common = min((len(row.returns) for row in played if row.returns is not None), default=0)
-        ladder.compared[name] = common
-        for row in played[1:]:
-            assert row.returns is not None
-            assert played[0].returns is not None
-            if row.returns[:common].tobytes() != played[0].returns[:common].tobytes():
-                ladder.unequal.append(f"{name}: {row.level} differs from {played[0].level}")
+        played = {
+            row.level: row.returns for row in ladder.rows if row.agent == name and row.returns is not None
+        }
+        theirs = played.pop(GYMNASIUM, None)
+        if not played:
+            continue
+        first = next(iter(played))
+        common = ladder.compared[name] = min(len(returns) for returns in played.values())
+        for level, returns in played.items():
+            if returns[:common].tobytes() != played[first][:common].tobytes():
+                ladder.unequal.append(f"{name}: {level} differs from {first}")
+        if theirs is not None:
+            ours = max(played.values(), key=len)[: len(theirs)]
+            equal = int((theirs[: len(ours)] == ours).sum())
+            ladder.as_gymnasium[name] = (equal, len(ours))
 
 
 def _matrix(
@@ -392,7 +415,7 @@ def _boundary(
 
 
 def _kernel_contestant(batch: Batch, actions: NDArray[Any]) -> Contestant:
-    return lambda times: (batch.repeat(actions, times), float(times * actions.size))
+    return lambda times: (batch.repeat(actions, times), float(times * actions.shape[0] * actions.shape[1]))
 
 
 def _calls(step: Callable[[Any], Any], actions: NDArray[Any]) -> Callable[[], None]:
@@ -492,18 +515,20 @@ class _Picture:
     def notes(self) -> list[Text]:
         """What was compared, what to distrust, and the conditions, a line each."""
         notes: list[Text] = []
-        episodes = ", ".join(f"{name} {count}" for name, count in self.ladder.compared.items())
         if self.ladder.unequal:
             notes += [Text(f"RETURNS DIFFER: {line}", style="bold red") for line in self.ladder.unequal]
-        else:
+        elif self.ladder.compared:
+            counts = ", ".join(f"{name} {count}" for name, count in self.ladder.compared.items())
             notes.append(
-                Text(
-                    "Returns of the seeds that all rows of an agent played were compared and are equal: "
-                    f"{episodes} episodes."
-                )
+                Text(f"Equal returns at all levels, episode by episode of the common seeds: {counts}.")
             )
+        if self.ladder.as_gymnasium:
+            counts = ", ".join(
+                f"{name} {equal} of {count}" for name, (equal, count) in self.ladder.as_gymnasium.items()
+            )
+            notes.append(Text(f"Returns equal to Gymnasium's: {counts}."))
         notes += [Text(f"{row.agent}: {row.reason}") for row in self.ladder.rows if row.reason]
-        timings = {f"{row.agent} {row.level}": row.step for row in self.ladder.rows if row.step is not None}
+        timings = self.ladder.timings()
         wide = [name for name, timing in timings.items() if timing.wide]
         if wide:
             notes.append(Text(f"Warning: rounds spread by more than 10 %: {', '.join(wide)}."))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Drawing, through Gymnasium's own renderers: an environment of Gymnasium's takes on our state and draws it."""
+"""Drawing, through Gymnasium's renderers: an environment of Gymnasium's takes on our state and draws it."""
 
 from __future__ import annotations
 

@@ -10,17 +10,26 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Discrete:
-    """The integers 0 … n - 1; int64 wherever they are stored."""
+    """The integers 0 … n - 1; int64 wherever they are stored. ``size``: numbers in a member."""
 
     n: int
+
+    @property
+    def size(self) -> int:
+        return 1
 
 
 @dataclass(frozen=True)
 class Box:
-    """A vector of float32 between the bounds ``low`` and ``high``, which are rounded to float32."""
+    """A vector of float32 between the bounds ``low`` and ``high``, which are rounded to float32. ``size``:
+    numbers in a member."""
 
     low: tuple[float, ...]
     high: tuple[float, ...]
+
+    @property
+    def size(self) -> int:
+        return len(self.low)
 
 
 Space = Discrete | Box
@@ -79,8 +88,9 @@ class PolicySpec:
     Attributes:
         tensors: name, dtype and shape of each parameter tensor, in the order of the C++ ``Tensors``. A
             shape is made of integers and of the words ``inputs`` (numbers in an observation), ``outputs``
-            (number of actions, or length of a ``Box`` action) and ``rows`` (1 for the head ``threshold``,
-            else ``outputs``). The dtype ``action`` is int64 for ``Discrete`` and float32 for ``Box``.
+            (number of actions, or length of a ``Box`` action), ``rows`` (1 for the head ``threshold``,
+            else ``outputs``) and ``action`` (numbers in an action: 1, or length of a ``Box`` action). The
+            dtype ``action`` is int64 for ``Discrete`` and float32 for ``Box``.
         heads: how the numbers may become an action: ``argmax``, ``threshold``, ``box``.
         draws: whether ``act`` uses its random stream.
         check: raises ValueError for an observation space, action space and tensors that the family cannot

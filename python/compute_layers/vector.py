@@ -32,6 +32,10 @@ def gymnasium_space(space: Space) -> spaces.Space[Any]:
     return spaces.Box(np.array(space.low, np.float32), np.array(space.high, np.float32), dtype=np.float32)
 
 
+class _ClosedAttributeError(error.ClosedEnvironmentError, AttributeError):
+    """An attribute of a closed environment: gone, and so ``hasattr`` finds."""
+
+
 class _Closed:
     """Stands where the batch was after ``close``."""
 
@@ -68,6 +72,8 @@ class _Simulation:
         batch = self.__dict__.get("_batch")
         if isinstance(batch, Batch) and batch.has_param(name):
             return batch.get_param(name)
+        if isinstance(batch, _Closed) and not name.startswith("_"):
+            raise _ClosedAttributeError(f"{name}: the environment was closed; make a new one")
         raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
 
     def __setattr__(self, name: str, value: Any) -> None:
@@ -103,6 +109,12 @@ class _Simulation:
     def _observation(self) -> Any:
         return self._batch.observations()
 
+    def _state_of(self, lane: int) -> NDArray[Any] | None:
+        """A lane's state fields, a copy: float64, or int64 if all of them are; None before a reset."""
+        if not self._batch.started:
+            return None
+        return np.array([view[lane] for view in self._batch._views().values()])
+
     def _frame(self, lane: int) -> Any:
         if self._renderer is None:
             assert self.render_mode is not None
@@ -131,7 +143,7 @@ class Env(_Simulation, gym.Env[Any, Any]):
     Gymnasium's may.
 
     Args:
-        render_mode: ``human``, ``rgb_array`` or None.
+        render_mode: one of the game's render modes, or None.
         game: the id.
         level: ``auto`` (the fastest there is), ``asm``, ``cpp`` or ``python``.
         isa: ``baseline``, ``avx2``, ``neon``, or None for the widest.
@@ -256,13 +268,14 @@ class Env(_Simulation, gym.Env[Any, Any]):
         return self._batch.observation()
 
     @property
-    def state(self) -> NDArray[np.float64] | None:
-        """The state fields as float64 (k,), a copy; None before the first reset. Setting it moves the game.
+    def state(self) -> NDArray[Any] | None:
+        """The state fields as float64 (k,), or int64 if all of them are; a copy; None before the first reset.
+        Setting it moves the game.
 
         Raises:
             ValueError, TypeError: when set to anything but k finite numbers, or before the first reset.
         """
-        return self._batch.state[:, 0].copy() if self._batch.started else None
+        return self._state_of(0)
 
     @state.setter
     def state(self, values: Any) -> None:
@@ -271,7 +284,9 @@ class Env(_Simulation, gym.Env[Any, Any]):
         numbers = np.asarray(values, np.float64)
         if numbers.shape != (len(fields),):
             raise ValueError(f"state has shape {numbers.shape}; allowed: ({len(fields)},)")
-        for field, number in zip(fields.values(), numbers, strict=True):
+        for (name, field), number in zip(fields.items(), numbers, strict=True):
+            if field.dtype == np.int64 and not number.is_integer():
+                raise ValueError(f"state has {number} for {name}; allowed: an integer")
             field[0] = number
         snapshot["elapsed"][0] = max(snapshot["elapsed"][0], 0)
         self._batch.restore(snapshot)
@@ -315,7 +330,7 @@ class VectorEnv(_Simulation, gym.vector.VectorEnv[Any, Any, Any]):
         max_episode_steps: steps after which an episode is truncated; None or -1 for never.
         autoreset_mode: a ``gymnasium.vector.AutoresetMode``.
         copy: whether observations are copies; if not, every call returns the same array.
-        render_mode: ``human``, ``rgb_array`` or None.
+        render_mode: one of the game's render modes, or None.
         arguments: the game's own.
 
     Raises:
@@ -375,7 +390,9 @@ class VectorEnv(_Simulation, gym.vector.VectorEnv[Any, Any, Any]):
             observations of all environments, infos.
 
         Raises:
-            gymnasium.error.Error, TypeError, ValueError: a bad seed, mask or option; nothing has changed.
+            gymnasium.error.Error: a seed, or an entry of a list of seeds, that is not an int ≥ 0.
+            TypeError, ValueError: a bad mask or option, or not num_envs seeds.
+            gymnasium.error.ResetNeeded: a mask in the first reset. Nothing has changed in any of these cases.
         """
         seeds: Sequence[int | None] | None
         if seed is None:
@@ -441,20 +458,44 @@ class VectorEnv(_Simulation, gym.vector.VectorEnv[Any, Any, Any]):
         return result
 
     def _add_final(self, infos: dict[str, Any]) -> None:
-        ended = self._batch.ended
-        if not len(ended):
+        """Bring the rows of the episodes that ended into the form of Gymnasium's SAME_STEP infos."""
+        if not infos:
             return
+        ended = infos["_final_obs"]
         mask = np.zeros(self.num_envs, np.bool_)
         mask[ended] = True
         final = np.full(self.num_envs, None, dtype=object)
-        for lane, observation in zip(ended, self._batch.final_observations(), strict=True):
+        for lane, observation in zip(ended, infos["final_obs"], strict=True):
             final[lane] = observation
         infos |= {"final_obs": final, "_final_obs": mask, "final_info": {}, "_final_info": mask.copy()}
 
     def get_attr(self, name: str) -> tuple[Any, ...]:
-        """The attribute of each environment; they share theirs, all but the random streams."""
-        value = getattr(self, name)
-        return tuple(value) if name in ("np_random", "np_random_seed") else (value,) * self.num_envs
+        """The attribute of each environment, as :meth:`call` without arguments."""
+        return self.call(name)
+
+    def call(self, name: str, *args: Any, **kwargs: Any) -> tuple[Any, ...]:
+        """The attribute of each environment, or what its method returns.
+
+        ``state`` and the random streams are each environment's own, the spaces those of one environment; all
+        else they share: params, ``level``, ``isa``, ``render_mode`` … The only method is ``render``: to reset
+        or step one environment alone there are ``options["reset_mask"]`` and ``set_state``.
+
+        Raises:
+            AttributeError: there is none of this name.
+            TypeError: a method of the batch that no environment has alone, or arguments that none takes.
+        """
+        if args or kwargs:
+            raise TypeError(f"call({name!r}) has arguments; allowed: none")
+        if name == "render":
+            return self.render() or (None,) * self.num_envs
+        if name == "state":
+            return tuple(self._state_of(lane) for lane in range(self.num_envs))
+        if name in ("np_random", "np_random_seed"):
+            return tuple(getattr(self, name))
+        value = getattr(self, f"single_{name}" if name in ("action_space", "observation_space") else name)
+        if callable(value):
+            raise TypeError(f"{name} is a method of the whole batch; allowed: attributes and render")
+        return (value,) * self.num_envs
 
     def set_attr(self, name: str, values: Any) -> None:
         """Set an attribute of the environments.
@@ -466,6 +507,7 @@ class VectorEnv(_Simulation, gym.vector.VectorEnv[Any, Any, Any]):
 
         Raises:
             AttributeError: the game has no such param.
+            TypeError: a value that is not a number.
             ValueError: values that differ, or too few, or not allowed.
         """
         if not self._batch.has_param(name):

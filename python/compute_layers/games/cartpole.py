@@ -99,6 +99,10 @@ def params(sutton_barto_reward: bool = False) -> dict[str, float | str]:
 def check_options(options: Mapping[str, float]) -> None:
     if options["low"] > options["high"]:
         raise ValueError(f"options['low'] is {options['low']}, above options['high'] {options['high']}")
+    if not math.isfinite(options["high"] - options["low"]):
+        raise ValueError(
+            f"options['low'] is {options['low']}, options['high'] {options['high']}; allowed: a finite range"
+        )
 
 
 def reward_beyond(p: Params, reward: float) -> float:
