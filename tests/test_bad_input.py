@@ -47,6 +47,11 @@ def valid(envs: Any) -> Any:
     return random_actions(envs.single_action_space, (N,), np.random.default_rng(1))
 
 
+def kind(value: Any) -> str:
+    """The value as a test's id; pytest has none for huge integers."""
+    return f"{value.bit_length()} bits" if isinstance(value, int) else repr(value)
+
+
 # ---- actions of a batch ----
 
 WRONG_KIND: dict[str, Any] = {
@@ -307,6 +312,27 @@ def test_nothing_works_after_close(make: Maker, call: Any) -> None:
         env.close()
 
 
+def test_attributes_after_close(make: Maker) -> None:
+    """Names that the environment had say that it is closed; looking for a name, as wrappers do, fails quietly."""
+    name = next(iter(registry.game(make.id).spec.params()))
+    envs, env = make.vec(N), make.one()
+    for closed in (envs, env):
+        assert hasattr(closed, name)
+        closed.close()
+        with pytest.raises(error.ClosedEnvironmentError, match=f"{name}.*closed"):
+            getattr(closed, name)
+        with pytest.raises(AttributeError):
+            _ = closed._no_such_thing
+        assert not hasattr(closed, name)
+        assert not hasattr(closed, "_no_such_thing")
+    for call in (envs.get_attr, envs.call, lambda name: envs.set_attr(name, 1.0)):
+        with pytest.raises(error.ClosedEnvironmentError, match="closed"):
+            call(name)
+    wrapped = make.wrapped()
+    wrapped.close()
+    assert not wrapped.has_wrapper_attr(name)
+
+
 def test_closing_is_allowed_at_any_time(make: Maker) -> None:
     for env in (make.vec(N), make.one(), make.wrapped()):
         env.close()
@@ -439,7 +465,9 @@ def test_options_that_are_no_dict(envs: Any, env: Any, options: Any) -> None:
             ours.reset(seed=5, options=options)
 
 
-@pytest.mark.parametrize("value", [None, "a", [1, 2], np.zeros(2), np.nan, np.inf, -np.inf, {}])
+@pytest.mark.parametrize(
+    "value", [None, "a", [1, 2], np.zeros(2), np.nan, np.inf, -np.inf, {}, 10**400, -(10**5000)], ids=kind
+)
 def test_options_that_are_no_numbers(envs: Any, env: Any, value: Any) -> None:
     for name in registry.game(env._batch.game.id).spec.options:
         for ours in (envs, env):
@@ -493,7 +521,11 @@ def test_a_first_reset_of_some_lanes_only(make: Maker) -> None:
 # ---- params ----
 
 
-@pytest.mark.parametrize("value", [np.nan, np.inf, "a", None, [1.0], np.zeros(2), 1j])
+@pytest.mark.parametrize(
+    "value",
+    [np.nan, np.inf, "a", "1.5", b"1.5", None, [1.0], np.zeros(2), 1j, 10**400, 10**5000],
+    ids=kind,
+)
 def test_params_that_are_no_finite_numbers(envs: Any, env: Any, value: Any) -> None:
     batch = env._batch
     for name in batch.names:

@@ -109,6 +109,14 @@ def test_the_shipped_extension_has_no_weak_symbol_for_avx2() -> None:
     assert weak == []
 
 
+def test_another_machine_is_skipped(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(platform, "machine", lambda: "aarch64")
+    assert check_kernels.main([]) == 0
+    assert capsys.readouterr().out.startswith("skipped: ")
+
+
 def test_the_command_tells(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     compiler = next((name for name in COMPILERS if shutil.which(shlex.split(name)[0])), None)
     if compiler is None or shutil.which("nm") is None:

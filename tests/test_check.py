@@ -157,7 +157,7 @@ def one_step_late(batch: Batch, before: Any, outcome: Any) -> None:
 
 
 def extra_draw(batch: Batch, before: Any, outcome: Any) -> None:
-    batch.stream[1, 0] ^= 1
+    batch.stream[1, 0] ^= np.uint64(1)
 
 
 def past_the_end(batch: Batch, before: Any, outcome: Any) -> None:

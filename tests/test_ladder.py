@@ -152,6 +152,8 @@ def test_the_command_writes_json(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
+        (("ladder", "CartPole-v1", "--json", "/no/such/folder/x.json"), "there is no directory"),
+        (("ladder", "CartPole-v1", "--agents", "missing.safetensors"), "missing.safetensors"),
         (("ladder", "CartPol-v1"), "did you mean 'CartPole-v1'?"),
         (("ladder", "CartPole-v1", "--agents", "dp"), "did you mean 'pd'?"),
         (("ladder", "CartPole-v1", "--levels", "amd"), "level is 'amd'"),

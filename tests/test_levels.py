@@ -3,7 +3,13 @@
 
 from __future__ import annotations
 
+import ctypes
 import math
+import platform
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -13,9 +19,9 @@ from gymnasium.vector import AutoresetMode
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from compute_layers import registry
+from compute_layers import agents, load_agent, registry, rollout
 from compute_layers.registry import games
-from compute_layers.spec import Spec
+from compute_layers.spec import Discrete, Spec
 from conftest import NEAR_KERNELS, Array, Maker, assert_same, inside, random_actions, served
 
 FACTORS = [0.0, -0.0, 5e-324, 1e-300, 1e-9, 0.3, 1.0, 1.7, 30.0, 1e6, 1e150, 1e300]
@@ -280,8 +286,8 @@ def test_a_lane_does_not_see_extreme_neighbours(make: Maker) -> None:
         assert_same(lanes_of(beside.step(actions), own), lanes_of(plain.step(actions), own), "lanes")
 
 
-def test_the_callers_floating_point_mode_does_not_matter(make: Maker) -> None:
-    """NumPy's error state turned to raise neither stops native code nor changes what level python computes."""
+def test_numpys_error_state_does_not_matter(make: Maker) -> None:
+    """Turned to raise it neither stops native code nor changes what level python computes."""
     plain, strict = make.vec(16), make.vec(16)
     for envs in (plain, strict):
         envs.reset(seed=0)
@@ -290,6 +296,155 @@ def test_the_callers_floating_point_mode_does_not_matter(make: Maker) -> None:
     expected = [plain.step(row) for row in actions]
     with np.errstate(all="raise"):
         assert_same([strict.step(row) for row in actions], expected, "steps")
+
+
+# ---- the floating-point mode of the thread ----
+
+MODE_C = """
+#if defined(__x86_64__)
+unsigned long long get_mode(void) { return __builtin_ia32_stmxcsr() & ~0x3Full; /* but for sticky flags */ }
+void set_mode(unsigned long long mode) { __builtin_ia32_ldmxcsr((unsigned)mode); }
+#else
+unsigned long long get_mode(void) { unsigned long long m; __asm__ volatile("mrs %0, fpcr" : "=r"(m)); return m; }
+void set_mode(unsigned long long mode) { __asm__ volatile("msr fpcr, %0" : : "r"(mode)); }
+#endif
+"""
+# Denormal results and operands are zeros, and everything is rounded up.
+HOSTILE = {"x86_64": 0x1F80 | 0x8000 | 0x0040 | 0x4000, "aarch64": 1 << 24 | 1 << 22}
+
+
+class Hostile:
+    """``with Hostile(…) as mode:`` another library has set the floating-point mode of this thread."""
+
+    def __init__(self, library: ctypes.CDLL, mode: int) -> None:
+        self._library, self._mode = library, mode
+        self._own = library.get_mode()
+
+    def __enter__(self) -> Hostile:
+        self._library.set_mode(self._mode)
+        return self
+
+    def intact(self) -> bool:
+        return bool(self._library.get_mode() == self._mode)
+
+    def __exit__(self, *problem: object) -> None:
+        self._library.set_mode(self._own)
+
+
+@pytest.fixture(scope="session")
+def hostile(tmp_path_factory: pytest.TempPathFactory) -> Callable[[], Hostile]:
+    machine = platform.machine().lower().replace("amd64", "x86_64").replace("arm64", "aarch64")
+    if machine not in HOSTILE:
+        pytest.skip(f"this test knows no floating-point mode of {machine}")
+    compiler = next(filter(shutil.which, ("cc", "gcc", "clang", "clang-16")), None)
+    if compiler is None or sys.platform == "win32":
+        pytest.skip("there is no C compiler named cc, gcc or clang")
+    folder = tmp_path_factory.mktemp("mode")
+    (folder / "mode.c").write_text(MODE_C)
+    subprocess.run([compiler, "-shared", "-fPIC", "-o", "mode.so", "mode.c"], cwd=folder, check=True)
+    library = ctypes.CDLL(str(folder / "mode.so"))
+    library.get_mode.argtypes, library.get_mode.restype = [], ctypes.c_uint64
+    library.set_mode.argtypes, library.set_mode.restype = [ctypes.c_uint64], None
+    return lambda: Hostile(library, HOSTILE[machine])
+
+
+def test_the_hostile_mode_is_hostile(hostile: Callable[[], Hostile]) -> None:
+    """Else the tests below prove nothing."""
+    denormal, one, three = 5e-324, 1.0, 3.0
+    third = one / three
+    with hostile() as mode:
+        flushed, up = denormal * one, one / three
+        assert mode.intact()
+    assert (flushed, up) == (0.0, math.nextafter(third, 1))
+    assert (denormal * one, one / three) == (denormal, third)
+
+
+def test_the_callers_floating_point_mode_does_not_matter(
+    make: Maker, hostile: Callable[[], Hostile], mode: AutoresetMode
+) -> None:
+    """Steps, resets, restored states, with and without denormals; the caller gets its mode back each time."""
+    n = 37
+    python = served(make.id)[0]
+    plain, under = (make.vec(n, at, autoreset_mode=mode, max_episode_steps=6) for at in (python, None))
+    actions = random_actions(plain.single_action_space, (4, n), np.random.default_rng(0))
+    mask = np.ones(n, bool)
+
+    def calls(envs: Any, snapshot: Any) -> list[Callable[[], Any]]:
+        return [
+            lambda: envs.reset(seed=3),
+            *(lambda row=row: envs.step(row) for row in actions[:2]),
+            lambda: envs.reset(options={"reset_mask": mask}),
+            lambda: envs.set_state(snapshot),
+            *([] if mode is AutoresetMode.DISABLED else [lambda row=row: envs.step(row) for row in actions]),
+            lambda: envs.reset(),
+        ]
+
+    plain.reset(seed=0)
+    snapshot = extreme_snapshot(plain, 0)
+    for at, (expected, call) in enumerate(zip(calls(plain, snapshot), calls(under, snapshot), strict=True)):
+        with np.errstate(all="ignore"):
+            wanted = expected()
+            with hostile() as hostile_mode:
+                found = call()
+                intact = hostile_mode.intact()
+        assert_same(found, wanted, "call", at)
+        assert intact, f"call {at} changed the caller's mode"
+        assert_same(inside(under), inside(plain), "states after call", at)
+
+
+def test_the_callers_floating_point_mode_does_not_matter_to_the_single_environment(
+    make: Maker, hostile: Callable[[], Hostile]
+) -> None:
+    plain, under = make.one(served(make.id)[0]), make.one()
+    for env in (plain, under):
+        env.reset(seed=0)
+    for at, number in enumerate(special_numbers(plain._batch.game.spec)):
+        snapshot = plain.get_state()
+        for values in snapshot["state"].values():
+            if values.dtype == np.float64:
+                values[:] = number
+        action = random_actions(plain.action_space, (), np.random.default_rng(at))
+        wanted = [plain.set_state(snapshot), plain.step(action)[:1], plain.reset(seed=at), plain.reset()]
+        with hostile() as mode:
+            found = [under.set_state(snapshot), under.step(action)[:1], under.reset(seed=at), under.reset()]
+            intact = mode.intact()
+        assert_same(found, wanted, "calls for", number)
+        assert intact
+
+
+def test_the_callers_floating_point_mode_does_not_matter_to_agents(
+    make: Maker, hostile: Callable[[], Hostile]
+) -> None:
+    """Single calls, observations of a dtype that is rounded, and rollouts in one thread and in several."""
+    spec = registry.game(make.id).spec
+    rows = np.random.default_rng(0).normal(size=(40, spec.observation.size))
+    rows[::2] *= 1e-39
+    rows[::3] *= -1
+    if isinstance(spec.observation, Discrete):
+        rows = np.abs(rows[:, 0]).astype(np.int64) % spec.observation.n
+    for name in agents(make.id):
+        policy = load_agent(make.id, name, level="python")
+        at = registry.family(policy.family).isas.get(make.level.name, ()) if make.level.isa else (None,)
+        if make.level.isa not in at:
+            continue
+        policies = [policy, load_agent(make.id, name, level=make.level.name, isa=make.level.isa)]
+        for observation in (rows[0], rows, rows.astype(np.float32) if rows.dtype.kind == "f" else rows):
+            wanted = policies[0](observation)
+            with hostile() as mode:
+                found = policies[1](observation)
+                intact = mode.intact()
+            assert_same(found, wanted, name, "decisions")
+            assert intact
+        settings: dict[str, Any] = {"episodes": 12, "num_envs": 8, "max_episode_steps": 60}
+        run = rollout(make.id, name, level="python", **settings)
+        for threads in (1, 3):
+            with hostile() as mode:
+                again = rollout(
+                    make.id, name, level=make.level.name, isa=make.level.isa, threads=threads, **settings
+                )
+                intact = mode.intact()
+            assert_same((again.returns, again.lengths), (run.returns, run.lengths), name, threads, "threads")
+            assert intact
 
 
 @pytest.mark.parametrize("id", games())

@@ -426,6 +426,23 @@ def test_a_state_that_is_not_finite_is_refused(make: Maker, number: float) -> No
                 envs.set_state(snapshot)
 
 
+@cloners
+def test_an_environment_whose_state_is_not_finite_can_be_cloned(
+    make: Maker, clone: Callable[[Any], Any]
+) -> None:
+    """Odd params lead there. Only snapshots from outside are refused."""
+    envs = started(make, 3)
+    views = [view for view in envs._batch._views().values() if view.dtype == np.float64]
+    if not views:
+        pytest.skip("the state has integers only")
+    for at, view in enumerate(views):
+        view[at % N] = (np.nan, np.inf, -np.inf)[at % 3]
+    other = make.watch(clone(envs))
+    assert_same(inside(other), inside(envs), "the clone")
+    with np.errstate(all="ignore"):
+        assert_same(step_on(other, 5), step_on(envs, 5), "steps")
+
+
 def test_a_snapshot_of_another_size_is_refused(make: Maker) -> None:
     envs = started(make, 3)
     other = make.vec(N + 1)

@@ -225,8 +225,53 @@ def test_get_attr_has_one_entry_for_each_environment(make: Maker) -> None:
     assert envs.get_attr("np_random_seed") == theirs.get_attr("np_random_seed") == (4, 5, 6)
     assert [type(entry) for entry in envs.get_attr("np_random")] == [np.random.Generator] * 3
     assert envs.get_attr("render_mode") == (None,) * 3
+    for name in ("action_space", "observation_space", "state"):
+        assert frozen(envs.get_attr(name)) == frozen(tuple(getattr(env, name) for env in envs_of(make, 3)))
     with pytest.raises(AttributeError, match="no_such_thing"):
         envs.get_attr("no_such_thing")
+
+
+def envs_of(make: Maker, n: int) -> list[Any]:
+    """The environments of a batch of n that was reset with seed 4, one by one."""
+    singles = [make.one() for _ in range(n)]
+    for lane, env in enumerate(singles):
+        env.reset(seed=4 + lane)
+    return singles
+
+
+def test_call_is_that_of_gymnasium(make: Maker) -> None:
+    ours, theirs = make.vec(3), make.sync(3, id=make.id)
+    assert ours.call("state") == theirs.call("state") == (None,) * 3
+    for envs in (ours, theirs):
+        envs.reset(seed=4)
+    for name in ("np_random_seed", "action_space", "observation_space", "render_mode"):
+        assert ours.call(name) == theirs.call(name)
+    states = [np.array(envs.call("state")) for envs in (ours, theirs)]
+    assert_same(states[0], states[1], "states")
+    assert ours.call("level") == (make.level.name,) * 3
+    assert ours.call("isa") == (make.level.isa,) * 3
+    for state in ours.call("state"):
+        state[:] = 0
+    assert_same(np.array(ours.call("state")), states[0], "states after their copies were overwritten")
+
+
+def test_call_draws(make: Maker) -> None:
+    pytest.importorskip("pygame")
+    envs = make.vec(2, render_mode="rgb_array")
+    envs.reset(seed=0)
+    assert_same(envs.call("render"), envs.render(), "frames")
+
+
+def test_call_has_no_methods_that_move_one_environment(make: Maker) -> None:
+    envs = make.vec(2)
+    envs.reset(seed=0)
+    for name in ("reset", "step", "close", "get_state", "set_state"):
+        with pytest.raises(TypeError, match=f"{name} is a method of the whole batch; allowed: "):
+            envs.call(name)
+    with pytest.raises(TypeError, match="'reset'.*allowed: none"):
+        envs.call("reset", seed=1)
+    with pytest.raises(AttributeError, match="no_such_thing"):
+        envs.call("no_such_thing")
 
 
 # ---- threads ----

@@ -47,7 +47,7 @@ class _Simulation:
     """What the two environments share: params as attributes, level and isa, snapshots, drawing."""
 
     _batch: Batch
-    _renderer: Renderer | None
+    _renderer: Renderer | None = None  # Gymnasium closes what a constructor left half made
     render_mode: str | None
 
     def _open(self, game: Game, batch: Batch, render_mode: str | None) -> None:
