@@ -3,14 +3,12 @@
 
 from __future__ import annotations
 
-import importlib.util
 import os
 import shlex
 import shutil
-import sys
 from pathlib import Path
-from types import ModuleType
 
+import asm_lint
 import pytest
 
 ROOT = Path(__file__).parents[1]
@@ -126,20 +124,6 @@ BROKEN_AARCH64 = {
     "an input operand is written": ("subs w10, w10, #1", "add %[b], %[b], #16", "writes the input operand b"),
     "intrinsics": ("struct Batch", "#if 0\n#include <arm_neon.h>\n#endif\nstruct Batch", "no intrinsics"),
 }
-
-
-def load(name: str) -> ModuleType:
-    """A module of tools/."""
-    spec = importlib.util.spec_from_file_location(name, ROOT / "tools" / f"{name}.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module
-    spec.loader.exec_module(module)
-    return module
-
-
-asm_lint = load("asm_lint")
 
 
 def findings(folder: Path, arch: str, source: str) -> list[str]:

@@ -3,15 +3,14 @@
 
 from __future__ import annotations
 
-import importlib.util
 import os
 import platform
 import shlex
 import shutil
 import sys
 from pathlib import Path
-from types import ModuleType
 
+import check_kernels
 import pytest
 
 from compute_layers import _core
@@ -23,20 +22,6 @@ pytestmark = pytest.mark.skipif(
     platform.machine().lower() not in ("x86_64", "amd64"), reason="AVX2 is of x86-64"
 )
 needs_nm = pytest.mark.skipif(shutil.which("nm") is None, reason="there is no nm")
-
-
-def load(name: str) -> ModuleType:
-    """A module of tools/."""
-    spec = importlib.util.spec_from_file_location(name, ROOT / "tools" / f"{name}.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module
-    spec.loader.exec_module(module)
-    return module
-
-
-check_kernels = load("check_kernels")
 
 
 @pytest.fixture(params=COMPILERS)

@@ -3,31 +3,15 @@
 
 from __future__ import annotations
 
-import importlib.util
-import sys
 from pathlib import Path
-from types import ModuleType
 
 import pytest
 
 import compute_layers as cl
+import golden
 from compute_layers.registry import game
 
 ROOT = Path(__file__).parents[1]
-
-
-def load(name: str) -> ModuleType:
-    """A module of tools/."""
-    spec = importlib.util.spec_from_file_location(name, ROOT / "tools" / f"{name}.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module
-    spec.loader.exec_module(module)
-    return module
-
-
-golden = load("golden")
 
 
 @pytest.mark.parametrize("level", cl.levels(), ids=str)
