@@ -20,7 +20,7 @@ namespace {
 // A block's arrays, about 130 bytes a lane, stay in the L1 cache for this many steps before the next block
 // of the same thread has its turn.
 constexpr int64_t kBlockLanes = 256;
-constexpr int64_t kBlockSteps = 128;
+constexpr int64_t kBlockSteps = 256;
 
 constexpr uint32_t kPolicyKey = 1;  // a policy draws from SeedSequence(seed + k, spawn_key=(1,))
 constexpr int64_t kIdle = -1;
@@ -56,9 +56,9 @@ class Worker {
         for (int64_t lane = 0; lane < n; ++lane) starting_.push_back(lane);
         take_episodes(lanes_.batch, 0, 0);
         start_lanes(lanes_.batch);
-        for (int64_t step = 0; busy_ > 0; step += kBlockSteps) {
+        for (int64_t step = 0; busy_ > 0 && !queue_.stop.load(std::memory_order_relaxed);
+             step += kBlockSteps) {
             for (int64_t first = 0; first < lanes_.batch.n; first += kBlockLanes) {
-                if (queue_.stop.load(std::memory_order_relaxed)) return;
                 run_block(first, std::min(kBlockLanes, lanes_.batch.n - first), step);
             }
         }
@@ -74,7 +74,7 @@ class Worker {
         const Batch b = lanes_.block(first, count);
         const int64_t rows = game_->native() ? b.n : b.valid;
         double* const returns = returns_.data() + first;
-        for (int64_t i = 0; i < kBlockSteps; ++i) {
+        for (int64_t i = 0; i < kBlockSteps && !queue_.stop.load(std::memory_order_relaxed); ++i) {
             player_.act(workspace_, b.observation, const_cast<void*>(b.action), rows,
                         player_.draws() ? policy_streams_.data() + first : nullptr, lanes_.batch.n);
             game_->step(b);
