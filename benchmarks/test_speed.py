@@ -229,7 +229,7 @@ def test_rollout_threads(game: str, measure: Measure) -> None:
 def test_rollout_of_a_million_lanes(game: str, measure: Measure) -> None:
     agent, million = best_agent(game), 1 << 20
     lanes = measure.interleaved(
-        {"1k": play(game, agent, 1024, 1, million), "1M": play(game, agent, million, 1, million)}, rounds=5
+        {"1k": play(game, agent, 1024, 1, million), "1M": play(game, agent, million, 1, million)}, rounds=9
     )
     samples = lanes.samples()
     cost = [many / few for few, many in zip(samples["1k"], samples["1M"], strict=True)]
