@@ -4,6 +4,7 @@
 #include <pybind11/pybind11.h>
 #include <pybind11/stl.h>
 
+#include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <cstring>
@@ -400,10 +401,6 @@ class PyBatch {
         constexpr py::ssize_t kWord = sizeof(uint64_t), kSize = sizeof(Stepper::Parked);
         return py::array(py::dtype::of<uint64_t>(), {kSize / kWord, stepper.lanes().batch.valid},
                          {kWord, kSize}, reinterpret_cast<uint64_t*>(stepper.parked()), self);
-    }
-    static py::array reward(const py::object& self) {
-        const Batch& b = self.cast<PyBatch&>().stepper_.lanes().batch;
-        return py::array_t<double>({b.valid}, {8}, b.reward, self);
     }
 
     bool started() const { return started_; }
@@ -961,8 +958,7 @@ PYBIND11_MODULE(_core, m, py::mod_gil_not_used()) {
         .def_property_readonly("state", &PyBatch::state)
         .def_property_readonly("stream", &PyBatch::stream)
         .def_property_readonly("elapsed", &PyBatch::elapsed)
-        .def_property_readonly("parked", &PyBatch::parked)
-        .def_property_readonly("reward", &PyBatch::reward);
+        .def_property_readonly("parked", &PyBatch::parked);
 
     py::class_<PyPlayer>(m, "Player", "A policy with its parameters, at one level.")
         .def(py::init<const std::string&, const std::string&, const std::optional<std::string>&,
