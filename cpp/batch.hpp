@@ -45,20 +45,34 @@ struct Batch {
     int64_t limit;         // of `elapsed`; kNoLimit if there is none
 };
 
+// One tensor of a policy's parameters, as its file has it: row-major, 64-byte aligned.
+struct Tensor {
+    const void* data;
+    int64_t rows;     // the first dimension
+    int64_t columns;  // the product of the others; 1 if there are none
+};
+
+// How a policy's numbers become an action.
+enum class Head : int64_t { argmax, threshold, box, vote };
+
 // n observations that a policy turns into actions.
 struct PolicyBatch {
-    int64_t n;                   // rows, padding included
-    int64_t valid;               // rows that are not padding
-    int64_t inputs;              // numbers in an observation
-    int64_t outputs;             // numbers in an action (Box) or number of actions (Discrete)
-    const void* observation;     // as in Batch
-    void* action;                // as in Batch
-    const void* const* tensors;  // the family's tensors in the order of its Tensors, 64-byte aligned
-    const float* low;            // [outputs], bounds of a Box action
-    const float* high;           // [outputs]
-    uint64_t* stream;            // [kStreamFields][stride], where the family draws
+    int64_t n;                // rows, padding included; 1 in a call of a kernel for a single row
+    int64_t valid;            // rows that are not padding
+    int64_t inputs;           // numbers in an observation
+    int64_t outputs;          // numbers in an action (Box) or number of actions (Discrete)
+    const void* observation;  // as in Batch
+    void* action;             // as in Batch
+    const Tensor* tensors;    // in the order of the family's names; of a layered family layer by layer
+    int64_t tensor_count;
+    const void* packed;      // what the family's `pack` made of the tensors, 64-byte aligned
+    const float* low;        // [outputs], bounds of a Box action
+    const float* high;       // [outputs]
+    const int64_t* choices;  // codes of the family's choices
+    Head head;
+    uint64_t* stream;  // [kStreamFields][stride], where the family draws
     int64_t stride;
-    float* scratch;  // [inputs rounded up to 4][kLanes], 64-byte aligned
+    void* scratch;  // what `plan` asked for, 64-byte aligned; nothing in it survives a call
 };
 
 using Step = void(const Batch*);
@@ -68,17 +82,24 @@ using Reset = void(const Batch*, const int64_t* lanes, int64_t count, const doub
 using Observe = void(const Batch*, const int64_t* lanes, int64_t count);
 using Act = void(const PolicyBatch*);
 
-// How a policy's numbers become an action.
-enum class Head : int64_t { argmax, threshold, box };
-
 // Names that Python's SPEC must repeat in this order, as C++ stringises a field list: "x, x_dot, theta".
 using Names = const char*;
 
 // Chooses the kernel for these params. `in_play`: every state stems from a reset with default options,
 // none from set_state, so that a live lane is within the game's bounds.
 using SelectStep = Step*(const double* params, bool in_play);
-// Null if the family has no kernel for this head at this level.
-using SelectAct = Act*(Head head, int64_t inputs, int64_t outputs);
+// The kernel for a policy, of which everything but the rows is filled in; null if this level has none.
+// `single`: one for exactly one row, which touches nothing beyond it; without it a row is padded to kLanes.
+using SelectAct = Act*(const PolicyBatch* policy, bool single);
+
+// Bytes that a policy needs beside its tensors.
+struct Memory {
+    int64_t packed;
+    int64_t scratch;
+};
+using Plan = Memory(const PolicyBatch* policy);
+// Rearranges the tensors, once, when the policy is made.
+using Pack = void(const PolicyBatch* policy, void* packed);
 
 // What one isa of level cpp exports for a game, and for a policy family.
 struct Game {
@@ -90,9 +111,13 @@ struct Game {
     Observe* observe;
 };
 
+// A null `plan` or `pack` is for a family that needs neither; level asm shares them.
 struct Policy {
     Names tensors;
+    Names choices;
     SelectAct* select;
+    Plan* plan;
+    Pack* pack;
 };
 
 }  // namespace compute_layers

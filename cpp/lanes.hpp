@@ -15,15 +15,13 @@ namespace compute_layers {
 struct Shape {
     int64_t params;
     int64_t options;
-    int64_t fields;             // of the state
-    bool discrete_observation;  // int64, else float32
-    int64_t observation;        // numbers in an observation
-    int64_t actions;            // of a Discrete action space; 0 for a Box
-    int64_t action;             // numbers in an action
+    int64_t fields;        // of the state
+    int64_t observations;  // of a Discrete observation space, which are int64; 0 for a Box, float32
+    int64_t observation;   // numbers in an observation
+    int64_t actions;       // of a Discrete action space, which are int64; 0 for a Box, float32
+    int64_t action;        // numbers in an action
 
-    size_t observation_bytes() const {
-        return static_cast<size_t>(observation) * (discrete_observation ? 8 : 4);
-    }
+    size_t observation_bytes() const { return static_cast<size_t>(observation) * (observations ? 8 : 4); }
     int64_t outputs() const { return actions ? actions : action; }
     size_t action_bytes() const { return actions ? 8 : static_cast<size_t>(action) * 4; }
 };

@@ -3,6 +3,8 @@
 // with Python callables (module.cpp).
 #pragma once
 
+#include <stdexcept>
+
 #include "registry.hpp"
 
 namespace compute_layers {
@@ -43,17 +45,36 @@ class PolicyLevel {
   public:
     virtual ~PolicyLevel() = default;
     virtual bool native() const = 0;
+    virtual Memory plan(const PolicyBatch& policy) const = 0;
+    // Called once, with everything but the rows filled in; `packed` has the size that was planned.
+    virtual void prepare(const PolicyBatch& policy, void* packed) = 0;
+    // Whether `act` takes exactly one row as well as multiples of kLanes.
+    virtual bool takes_single_rows() const = 0;
     virtual void act(const PolicyBatch& batch) = 0;
 };
 
 class NativePolicy final : public PolicyLevel {
   public:
-    explicit NativePolicy(Act* act) : act_(act) {}
+    // Level asm shares the packing of level cpp.
+    NativePolicy(const Policy& policy, SelectAct* select) : policy_(policy), select_(select) {}
     bool native() const override { return true; }
-    void act(const PolicyBatch& batch) override { act_(&batch); }
+    Memory plan(const PolicyBatch& policy) const override {
+        return policy_.plan ? policy_.plan(&policy) : Memory{0, 0};
+    }
+    void prepare(const PolicyBatch& policy, void* packed) override {
+        if (policy_.pack) policy_.pack(&policy, packed);
+        act_ = select_(&policy, false);
+        single_ = select_(&policy, true);
+        if (!act_) throw std::runtime_error("the policy has no kernel for its head");
+    }
+    bool takes_single_rows() const override { return single_ != nullptr; }
+    void act(const PolicyBatch& batch) override { (batch.n == 1 ? single_ : act_)(&batch); }
 
   private:
-    Act* act_;
+    const Policy& policy_;
+    SelectAct* select_;
+    Act* act_ = nullptr;
+    Act* single_ = nullptr;
 };
 
 }  // namespace compute_layers

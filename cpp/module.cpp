@@ -119,6 +119,9 @@ class PythonPolicy final : public PolicyLevel {
         rule_ = py::object();
     }
     bool native() const override { return false; }
+    Memory plan(const PolicyBatch&) const override { return {0, 0}; }
+    void prepare(const PolicyBatch&, void*) override {}
+    bool takes_single_rows() const override { return false; }
     void act(const PolicyBatch& batch) override {
         const py::gil_scoped_acquire lock;
         rule_(PolicyView{batch, shape_});
@@ -149,18 +152,19 @@ std::unique_ptr<GameLevel> make_game(const std::string& stem, const std::string&
 
 std::unique_ptr<PolicyLevel> make_policy(const std::string& stem, const std::string& level,
                                          const std::optional<std::string>& isa, const py::object& rule,
-                                         Head head, const Shape& shape) {
+                                         const Shape& shape) {
     if (level == "python") return std::make_unique<PythonPolicy>(rule, shape);
     const int i = isa_index(isa.value());
     const std::string reason = missing(static_cast<Isa>(i));
     if (!reason.empty()) throw std::runtime_error(reason);
     const PolicyEntry& entry = find(kPolicies, kPolicyCount, stem);
-    SelectAct* select = nullptr;
-    if (level == "cpp" && entry.cpp[i]) select = entry.cpp[i]->select;
-    if (level == "asm") select = entry.assembly[i];
-    Act* const act = select ? select(head, shape.observation, shape.outputs()) : nullptr;
-    if (!act) throw std::runtime_error("no kernel " + level + "[" + kIsaNames[i] + "] for " + stem);
-    return std::make_unique<NativePolicy>(act);
+    if (level == "cpp" && entry.cpp[i])
+        return std::make_unique<NativePolicy>(*entry.cpp[i], entry.cpp[i]->select);
+    if (level == "asm" && entry.assembly[i]) {
+        const Policy* const shared = entry.cpp[i] ? entry.cpp[i] : entry.cpp[0];
+        return std::make_unique<NativePolicy>(*shared, entry.assembly[i]);
+    }
+    throw std::runtime_error("no kernel " + level + "[" + kIsaNames[i] + "] for " + stem);
 }
 
 // One batch is one thread's at a time: a second user is told so instead of racing. While it lasts the thread
@@ -415,15 +419,14 @@ class PyBatch {
     }
 
     static std::vector<py::ssize_t> extent(const Shape& shape, int64_t rows) {
-        if (shape.discrete_observation && shape.observation == 1) return {rows};
+        if (shape.observations) return {rows};
         return {rows, shape.observation};
     }
 
     // A copy of the first observations of `data`.
     py::object rows(const void* data, py::ssize_t count) const {
         const Shape& shape = stepper_.lanes().shape;
-        if (shape.discrete_observation)
-            return copied(static_cast<const int64_t*>(data), extent(shape, count));
+        if (shape.observations) return copied(static_cast<const int64_t*>(data), extent(shape, count));
         return copied(static_cast<const float*>(data), extent(shape, count));
     }
 
@@ -435,7 +438,7 @@ class PyBatch {
     py::object first_observation() const {
         const Shape& shape = stepper_.lanes().shape;
         const void* const data = stepper_.lanes().batch.observation;
-        if (!shape.discrete_observation) return copied(static_cast<const float*>(data), {shape.observation});
+        if (!shape.observations) return copied(static_cast<const float*>(data), {shape.observation});
         const int64_t* const numbers = static_cast<const int64_t*>(data);
         if (shape.observation == 1) return py::int_(*numbers);
         return py::tuple(py::cast(std::vector<int64_t>(numbers, numbers + shape.observation)));
@@ -445,7 +448,7 @@ class PyBatch {
     py::object make_view(void* data, const Shape& shape, int64_t rows) const {
         auto* const owner = new std::shared_ptr<Stepper>(owner_);
         const py::capsule kept(owner, [](void* p) { delete static_cast<std::shared_ptr<Stepper>*>(p); });
-        if (shape.discrete_observation)
+        if (shape.observations)
             return py::array_t<int64_t>(extent(shape, rows), static_cast<int64_t*>(data), kept);
         return py::array_t<float>(extent(shape, rows), static_cast<float*>(data), kept);
     }
@@ -545,9 +548,11 @@ class PyPlayer {
   public:
     PyPlayer(const std::string& stem, const std::string& level, const std::optional<std::string>& isa,
              const std::string& head, const Shape& shape, const std::vector<py::array>& tensors,
-             std::vector<float> low, std::vector<float> high, bool draws, const py::object& rule)
-        : player_(make_policy(stem, level, isa, rule, head_of(head), shape), shape, bytes(tensors),
-                  std::move(low), std::move(high), draws),
+             std::vector<int64_t> choices, std::vector<float> low, std::vector<float> high, bool draws,
+             const py::object& rule)
+        : player_(
+              make_policy(stem, level, isa, rule, shape), shape,
+              {head_of(head), sources(tensors), std::move(choices), std::move(low), std::move(high), draws}),
           workspace_(player_) {}
 
     // The rows of later calls draw from SeedSequence(seed + row, spawn_key=(1,)).
@@ -581,7 +586,7 @@ class PyPlayer {
             PyErr_Clear();
             throw py::type_error("observation is a " + type_name(observation) + "; allowed: " + allowed());
         }
-        const bool flat = shape.discrete_observation && shape.observation == 1;
+        const bool flat = shape.observations > 0;
         const py::ssize_t rank = given.ndim() + (flat ? 1 : 0);
         if ((rank != 1 && rank != 2) || (!flat && given.shape(given.ndim() - 1) != shape.observation)) {
             throw py::value_error("observation has shape " + text(given.attr("shape")) +
@@ -590,9 +595,10 @@ class PyPlayer {
         const void* data;
         py::array holder;
         const char kind = given.dtype().kind();
-        if (shape.discrete_observation) {
+        if (shape.observations) {
             if (kind != 'i' && kind != 'u' && kind != 'b') refuse_dtype(given);
             holder = Integers(given);
+            require_states(static_cast<const int64_t*>(holder.data()), holder.size());
         } else if (py::array_t<float, py::array::c_style>::check_(given) && (given.flags() & kAligned)) {
             holder = given;
         } else {
@@ -609,12 +615,13 @@ class PyPlayer {
         const Use use(used_);
         const Shape& shape = player_.shape();
         const size_t bytes = shape.observation_bytes();
-        const bool kind = observation.dtype().kind() == (shape.discrete_observation ? 'i' : 'f');
+        const bool kind = observation.dtype().kind() == (shape.observations ? 'i' : 'f');
         if (!kind || observation.ndim() == 0 || !(observation.flags() & py::array::c_style) ||
             static_cast<size_t>(observation.nbytes()) != bytes * static_cast<size_t>(observation.shape(0))) {
             throw py::value_error("observation must be a batch as the environment returns it");
         }
         const int64_t n = observation.shape(0);
+        if (shape.observations) require_states(static_cast<const int64_t*>(observation.data()), n);
         grow(n);
         Arena arena;
         const size_t action = arena.reserve(1, static_cast<size_t>(n) * shape.action_bytes());
@@ -637,23 +644,35 @@ class PyPlayer {
         if (name == "argmax") return Head::argmax;
         if (name == "threshold") return Head::threshold;
         if (name == "box") return Head::box;
-        throw py::value_error("head is '" + name + "'; allowed: argmax, threshold, box");
+        if (name == "vote") return Head::vote;
+        throw py::value_error("head is '" + name + "'; allowed: argmax, threshold, box, vote");
     }
 
-    static std::vector<std::vector<std::byte>> bytes(const std::vector<py::array>& tensors) {
-        std::vector<std::vector<std::byte>> all;
+    static std::vector<Parameters::Source> sources(const std::vector<py::array>& tensors) {
+        std::vector<Parameters::Source> all;
         for (const py::array& tensor : tensors) {
-            const auto* const data = static_cast<const std::byte*>(tensor.data());
-            all.emplace_back(data, data + tensor.nbytes());
+            const int64_t rows = tensor.ndim() ? tensor.shape(0) : 1;
+            all.push_back(
+                {tensor.data(), static_cast<size_t>(tensor.nbytes()), rows, rows ? tensor.size() / rows : 0});
         }
         return all;
     }
 
     std::string allowed() const {
         const Shape& shape = player_.shape();
-        if (shape.discrete_observation) return "integers";
+        if (shape.observations) return "integers from 0 to " + std::to_string(shape.observations - 1);
         const std::string size = std::to_string(shape.observation);
         return "real numbers of shape (" + size + ",) or (n, " + size + ")";
+    }
+
+    // Kernels index with a Discrete observation.
+    void require_states(const int64_t* states, int64_t n) const {
+        for (int64_t i = 0; i < n; ++i) {
+            if (states[i] < 0 || states[i] >= player_.shape().observations) {
+                throw py::value_error("observation is " + std::to_string(states[i]) +
+                                      "; allowed: " + allowed());
+            }
+        }
     }
 
     [[noreturn]] void refuse_dtype(const py::array& given) const {
@@ -789,6 +808,7 @@ py::list policies() {
         py::dict policy;
         policy["stem"] = entry.stem;
         policy["tensors"] = split(entry.cpp[0]->tensors, ',');
+        policy["choices"] = split(entry.cpp[0]->choices, ',');
         policy["cpp"] = isas_of(entry.cpp);
         policy["asm"] = isas_of(entry.assembly);
         list.append(policy);
@@ -870,12 +890,12 @@ PYBIND11_MODULE(_core, m, py::mod_gil_not_used()) {
     m.def("policies", &policies, "The registered policy families, likewise.");
 
     py::class_<Shape>(m, "Shape", "Sizes of a game's arrays.")
-        .def(py::init([](int64_t params, int64_t options, int64_t fields, bool discrete_observation,
+        .def(py::init([](int64_t params, int64_t options, int64_t fields, int64_t observations,
                          int64_t observation, int64_t actions, int64_t action) {
-                 return Shape{params, options, fields, discrete_observation, observation, actions, action};
+                 return Shape{params, options, fields, observations, observation, actions, action};
              }),
-             py::kw_only(), py::arg("params"), py::arg("options"), py::arg("fields"),
-             py::arg("discrete_observation"), py::arg("observation"), py::arg("actions"), py::arg("action"));
+             py::kw_only(), py::arg("params"), py::arg("options"), py::arg("fields"), py::arg("observations"),
+             py::arg("observation"), py::arg("actions"), py::arg("action"));
 
     py::class_<BatchView>(m, "BatchView", "A kernel's Batch (cpp/batch.hpp) as level python sees it.")
         .def_property_readonly("valid", [](const BatchView& v) { return v.batch.valid; })
@@ -912,7 +932,7 @@ PYBIND11_MODULE(_core, m, py::mod_gil_not_used()) {
                                                   v.batch.valid * (v.shape.actions ? 1 : v.shape.action));
                                })
         .def_property_readonly("observation", [](const BatchView& v) {
-            return numbers(v.batch.observation, v.shape.discrete_observation,
+            return numbers(v.batch.observation, v.shape.observations > 0,
                            v.batch.valid * v.shape.observation);
         });
 
@@ -921,7 +941,7 @@ PYBIND11_MODULE(_core, m, py::mod_gil_not_used()) {
         .def_property_readonly("stride", [](const PolicyView& v) { return v.batch.stride; })
         .def_property_readonly("observation",
                                [](const PolicyView& v) {
-                                   return numbers(v.batch.observation, v.shape.discrete_observation,
+                                   return numbers(v.batch.observation, v.shape.observations > 0,
                                                   v.batch.valid * v.shape.observation);
                                })
         .def_property_readonly("action",
@@ -962,11 +982,11 @@ PYBIND11_MODULE(_core, m, py::mod_gil_not_used()) {
 
     py::class_<PyPlayer>(m, "Player", "A policy with its parameters, at one level.")
         .def(py::init<const std::string&, const std::string&, const std::optional<std::string>&,
-                      const std::string&, const Shape&, const std::vector<py::array>&, std::vector<float>,
-                      std::vector<float>, bool, const py::object&>(),
+                      const std::string&, const Shape&, const std::vector<py::array>&, std::vector<int64_t>,
+                      std::vector<float>, std::vector<float>, bool, const py::object&>(),
              py::kw_only(), py::arg("stem"), py::arg("level"), py::arg("isa"), py::arg("head"),
-             py::arg("shape"), py::arg("tensors"), py::arg("low"), py::arg("high"), py::arg("draws"),
-             py::arg("rule"))
+             py::arg("shape"), py::arg("tensors"), py::arg("choices"), py::arg("low"), py::arg("high"),
+             py::arg("draws"), py::arg("rule"))
         .def("repeat", &PyPlayer::repeat, py::arg("observation"), py::arg("times"))
         .def_property("_streams", &PyPlayer::streams, &PyPlayer::set_streams)
         .def("_seed", &PyPlayer::seed, py::arg("low"), py::arg("high"))

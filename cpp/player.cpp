@@ -5,46 +5,65 @@
 
 namespace compute_layers {
 
-Player::Player(std::unique_ptr<PolicyLevel> policy, const Shape& shape,
-               const std::vector<std::vector<std::byte>>& tensors, std::vector<float> low,
-               std::vector<float> high, bool draws)
-    : policy_(std::move(policy)), shape_(shape), low_(std::move(low)), high_(std::move(high)), draws_(draws) {
+Player::Player(std::unique_ptr<PolicyLevel> policy, const Shape& shape, const Parameters& parameters)
+    : policy_(std::move(policy)),
+      shape_(shape),
+      draws_(parameters.draws),
+      choices_(parameters.choices),
+      low_(parameters.low),
+      high_(parameters.high) {
     std::vector<size_t> offsets;
-    for (const auto& tensor : tensors) offsets.push_back(arena_.reserve(1, tensor.size()));
+    for (const auto& tensor : parameters.tensors) offsets.push_back(arena_.reserve(1, tensor.bytes));
     arena_.allocate();
-    for (size_t i = 0; i < tensors.size(); ++i) {
-        if (!tensors[i].empty())
-            std::memcpy(arena_.at<void>(offsets[i]), tensors[i].data(), tensors[i].size());
-        tensors_.push_back(arena_.at<void>(offsets[i]));
+    for (size_t i = 0; i < offsets.size(); ++i) {
+        const Parameters::Source& tensor = parameters.tensors[i];
+        void* const own = arena_.at<void>(offsets[i]);
+        if (tensor.bytes) std::memcpy(own, tensor.data, tensor.bytes);
+        tensors_.push_back({own, tensor.rows, tensor.columns});
     }
+    batch_.inputs = shape_.observation;
+    batch_.outputs = shape_.outputs();
+    batch_.tensors = tensors_.data();
+    batch_.tensor_count = static_cast<int64_t>(tensors_.size());
+    batch_.low = low_.data();
+    batch_.high = high_.data();
+    batch_.choices = choices_.data();
+    batch_.head = parameters.head;
+    const Memory memory = policy_->plan(batch_);
+    const size_t packed = packed_.reserve(1, static_cast<size_t>(memory.packed));
+    packed_.allocate();
+    batch_.packed = packed_.at<void>(packed);
+    scratch_bytes_ = static_cast<size_t>(memory.scratch);
+    policy_->prepare(batch_, packed_.at<void>(packed));
 }
 
 Player::Workspace::Workspace(const Player& player) {
     const Shape& shape = player.shape_;
-    const size_t inputs = static_cast<size_t>(shape.observation + 3) / 4 * 4;
-    const size_t scratch = arena_.reserve(1, inputs * kLanes * sizeof(float));
+    const size_t scratch = arena_.reserve(1, player.scratch_bytes_);
     const size_t observation = arena_.reserve(1, kLanes * shape.observation_bytes());
     const size_t action = arena_.reserve(1, kLanes * shape.action_bytes());
     const size_t stream = arena_.reserve(1, kStreamFields * kLanes * sizeof(uint64_t));
     arena_.allocate();
     stream_ = arena_.at<uint64_t>(stream);
     seed_padding(stream_, kLanes, 0, kLanes);
+    scratch_ = arena_.at<void>(scratch);
     observation_ = arena_.at<std::byte>(observation);
     action_ = arena_.at<std::byte>(action);
-    batch_ = {};
-    batch_.inputs = shape.observation;
-    batch_.outputs = shape.outputs();
-    batch_.tensors = player.tensors_.data();
-    batch_.low = player.low_.data();
-    batch_.high = player.high_.data();
-    batch_.scratch = arena_.at<float>(scratch);
 }
 
 void Player::act(Workspace& workspace, const void* observation, void* action, int64_t n, uint64_t* stream,
                  int64_t stride) {
-    PolicyBatch batch = workspace.batch_;
+    PolicyBatch batch = batch_;
+    batch.scratch = workspace.scratch_;
     batch.stream = stream;
     batch.stride = stride;
+    if (n == 1 && policy_->takes_single_rows()) {
+        batch.n = batch.valid = 1;
+        batch.observation = observation;
+        batch.action = action;
+        policy_->act(batch);
+        return;
+    }
     const int64_t whole = n - n % kLanes;
     if (whole) {
         batch.n = batch.valid = whole;

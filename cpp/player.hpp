@@ -11,13 +11,25 @@
 
 namespace compute_layers {
 
+// What a policy file says, in the words of PolicyBatch; the constructor of Player copies it.
+struct Parameters {
+    struct Source {
+        const void* data;
+        size_t bytes;
+        int64_t rows, columns;
+    };
+    Head head;
+    std::vector<Source> tensors;
+    std::vector<int64_t> choices;
+    std::vector<float> low, high;  // bounds of a Box action; empty for a Discrete one
+    bool draws;                    // whether the family uses its stream
+};
+
 class Player {
   public:
-    // `tensors` are copied; low and high bound a Box action and are empty for a Discrete one; `draws`:
-    // whether the family uses its stream.
-    Player(std::unique_ptr<PolicyLevel> policy, const Shape& shape,
-           const std::vector<std::vector<std::byte>>& tensors, std::vector<float> low,
-           std::vector<float> high, bool draws);
+    Player(std::unique_ptr<PolicyLevel> policy, const Shape& shape, const Parameters& parameters);
+    Player(const Player&) = delete;
+    Player& operator=(const Player&) = delete;
 
     // Scratch memory of one thread.
     class Workspace {
@@ -27,7 +39,7 @@ class Player {
       private:
         friend class Player;
         Arena arena_;
-        PolicyBatch batch_;       // everything but the rows
+        void* scratch_;
         std::byte* observation_;  // kLanes rows: the last ones of a batch that is no multiple of kLanes
         std::byte* action_;
         uint64_t*
@@ -45,10 +57,13 @@ class Player {
   private:
     std::unique_ptr<PolicyLevel> policy_;
     const Shape shape_;
-    Arena arena_;
-    std::vector<const void*> tensors_;
-    const std::vector<float> low_, high_;
     const bool draws_;
+    Arena arena_, packed_;
+    std::vector<Tensor> tensors_;
+    std::vector<int64_t> choices_;
+    std::vector<float> low_, high_;
+    PolicyBatch batch_{};  // everything but the rows and the scratch memory
+    size_t scratch_bytes_ = 0;
 };
 
 }  // namespace compute_layers

@@ -44,7 +44,7 @@ def shape(**changed: int) -> _core.Shape:
     spec = GAME.spec
     sizes = {"params": len(spec.params()), "options": len(spec.options), "fields": len(spec.state)}
     sizes |= {"observation": 4, "actions": 2, "action": 1}
-    return _core.Shape(discrete_observation=False, **{**sizes, **changed})
+    return _core.Shape(observations=0, **{**sizes, **changed})
 
 
 @pytest.mark.parametrize("level", NATIVE, ids=str)

@@ -83,6 +83,12 @@ def compile_kernel(source: Path, target: Path, compiler: str) -> str:
     return done.stderr
 
 
+def with_headers(source: Path) -> list[Path]:
+    """The file, and the headers beside it that it includes."""
+    names = re.findall(r'^#include "([^"/]+)"$', source.read_text(encoding="utf-8"), re.M)
+    return [source, *(source.parent / name for name in names)]
+
+
 def not_vectorised(source: Path, report: str) -> list[str]:
     """The marked loops of a file that the report does not name; one remark is enough for all instantiations
     of a template."""
@@ -119,7 +125,8 @@ def check(source: Path, compiler: str) -> list[str]:
     """What is wrong with one file."""
     with TemporaryDirectory() as folder:
         target = Path(folder) / "kernel.o"
-        found = not_vectorised(source, compile_kernel(source, target, compiler))
+        report = compile_kernel(source, target, compiler)
+        found = [problem for part in with_headers(source) for problem in not_vectorised(part, report)]
         if shutil.which("nm") is None:
             raise RuntimeError("there is no nm")
         found += [f"{source.name}: weak symbol {symbol}" for symbol in strangers(weak_symbols(target))]
@@ -143,7 +150,8 @@ def main(arguments: list[str] | None = None) -> int:
         return 0
     compiler = os.environ.get("CXX", "c++")
     found = [problem for path in files for problem in check(path, compiler)]
-    loops = sum(len(MARKED.findall(path.read_text(encoding="utf-8"))) for path in files)
+    parts = {part for path in files for part in with_headers(path)}
+    loops = sum(len(MARKED.findall(path.read_text(encoding="utf-8"))) for path in parts)
     print(*found, f"{compiler}: {len(files)} files, {loops} marked loops, {len(found)} problems", sep="\n")
     return int(bool(found))
 

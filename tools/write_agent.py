@@ -14,10 +14,9 @@ import sys
 from pathlib import Path
 
 import numpy as np
-from safetensors.numpy import save_file
 
 import compute_layers as cl
-from compute_layers.agents import FORMAT_VERSION, LAYERS
+from compute_layers.agents import FORMAT_VERSION, LAYERS, Agent, AgentFile
 from compute_layers.registry import families, game
 from compute_layers.spec import Discrete
 
@@ -32,14 +31,14 @@ def main() -> None:
     parser.add_argument("game", choices=cl.games())
     parser.add_argument("name")
     parser.add_argument("--family", required=True, choices=list(families()))
-    parser.add_argument("--head", required=True, choices=["argmax", "threshold", "box"])
+    parser.add_argument("--head", required=True, choices=["argmax", "threshold", "box", "vote"])
     parser.add_argument("--layer", required=True, choices=LAYERS)
     parser.add_argument("--tensor", action="append", default=[], metavar="NAME=JSON")
     parser.add_argument("--source", required=True, help="where the rule comes from")
     given = parser.parse_args()
 
     found = game(given.game)
-    dtypes = {name: dtype for name, (dtype, _) in families()[given.family].spec.tensors.items()}
+    dtypes = {name: dtype for name, (dtype, _) in families()[given.family].spec.forms(given.head).items()}
     integers = isinstance(found.spec.action, Discrete)
     tensors = {}
     for entry in given.tensor:
@@ -54,14 +53,15 @@ def main() -> None:
         "source": given.source,
         "command": shlex.join(["python", "tools/write_agent.py", *sys.argv[1:]]),
     }
+    file = AgentFile(given.name, found, metadata, tensors)
+    returns = cl.rollout(found.id, Agent(file, "auto", None, seed=0), episodes=EPISODES).returns
+    file.metadata["return"] = (
+        f"{returns.mean():.4f} over seeds 0 to {EPISODES - 1}, minimum {returns.min():.4f}"
+    )
     path = ROOT / found.stem / found.id / f"{given.name}.safetensors"
     path.parent.mkdir(parents=True, exist_ok=True)
-    save_file(tensors, path, metadata)
-    returns = cl.rollout(found.id, path, episodes=EPISODES).returns
-    metadata["return"] = f"{returns.mean():.4f} over seeds 0 to {EPISODES - 1}, minimum {returns.min():.4f}"
-    save_file(tensors, path, metadata)
-    path.chmod(0o644)
-    print(f"{found.id}/{given.name}: {metadata['return']}")
+    file.save(path)
+    print(f"{found.id}/{given.name}: {file.metadata['return']}")
 
 
 if __name__ == "__main__":

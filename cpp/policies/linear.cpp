@@ -1,187 +1,17 @@
 // SPDX-License-Identifier: MIT
-#include "../registry.hpp"
+#include "layer.hpp"
 
 namespace compute_layers::ISA {
 namespace {
 
-enum Tensor : int64_t { kWeights, kBias };
-
-constexpr int64_t kBlock = 4;     // features that are transposed, or rows that are summed, together
-constexpr int64_t kPartials = 8;  // sums of a row of at least kWide terms, in a layer of at most kNarrow rows
-constexpr int64_t kWide = 32;
-constexpr int64_t kNarrow = 8;
-
-// A loop over lanes or partial sums becomes one vector instruction per operation. Left alone, both compilers
-// would unroll it first; GCC then vectorises across rows instead, with a shuffle for every sum.
-#define EACH(i) _Pragma("GCC unroll 1") for (int i = 0; i < static_cast<int>(kLanes); ++i)
-static_assert(kPartials == kLanes);
-
-struct alignas(sizeof(float) * kLanes) Vector {
-    float at[kLanes];
-};
-
-// Views of a Vector, for shuffles and copies: GCC copies structs in pieces, which stalls the next load.
-using Lanes [[gnu::vector_size(sizeof(Vector)), gnu::may_alias]] = float;
-using Block [[gnu::vector_size(sizeof(float) * kBlock)]] = float;
-
-inline Lanes& lanes(Vector& v) { return *reinterpret_cast<Lanes*>(&v); }
-
-// kBlock features of two observations that are four lanes apart, side by side.
-inline void load(const float* observation, int64_t inputs, Lanes& pair) {
-    Block first, second;
-    __builtin_memcpy(&first, observation, sizeof first);
-    __builtin_memcpy(&second, observation + 4 * inputs, sizeof second);
-    pair = __builtin_shufflevector(first, second, 0, 1, 2, 3, 4, 5, 6, 7);
-}
-
-// kBlock features of kLanes observations.
-inline void transpose(const float* observation, int64_t inputs, Vector* x) {
-    Lanes r0, r1, r2, r3;
-    load(observation, inputs, r0);
-    load(observation + inputs, inputs, r1);
-    load(observation + 2 * inputs, inputs, r2);
-    load(observation + 3 * inputs, inputs, r3);
-    const Lanes low01 = __builtin_shufflevector(r0, r1, 0, 8, 1, 9, 4, 12, 5, 13),
-                low23 = __builtin_shufflevector(r2, r3, 0, 8, 1, 9, 4, 12, 5, 13),
-                high01 = __builtin_shufflevector(r0, r1, 2, 10, 3, 11, 6, 14, 7, 15),
-                high23 = __builtin_shufflevector(r2, r3, 2, 10, 3, 11, 6, 14, 7, 15);
-    lanes(x[0]) = __builtin_shufflevector(low01, low23, 0, 1, 8, 9, 4, 5, 12, 13);
-    lanes(x[1]) = __builtin_shufflevector(low01, low23, 2, 3, 10, 11, 6, 7, 14, 15);
-    lanes(x[2]) = __builtin_shufflevector(high01, high23, 0, 1, 8, 9, 4, 5, 12, 13);
-    lanes(x[3]) = __builtin_shufflevector(high01, high23, 2, 3, 10, 11, 6, 7, 14, 15);
-}
-
-// All features of kLanes observations. The last block may repeat features of the one before it.
-inline void transpose_all(const float* observation, int64_t inputs, Vector* x) {
-    for (int64_t k = 0; k + kBlock <= inputs; k += kBlock) transpose(observation + k, inputs, x + k);
-    if (inputs >= kBlock) {
-        transpose(observation + inputs - kBlock, inputs, x + inputs - kBlock);
-        return;
-    }
-    for (int64_t k = 0; k < inputs; ++k) {
-        const float *const low = observation + k, *const high = low + 4 * inputs;
-        lanes(x[k]) = Lanes{low[0],  low[inputs],  low[2 * inputs],  low[3 * inputs],
-                            high[0], high[inputs], high[2 * inputs], high[3 * inputs]};
-    }
-}
-
-// y[r] = b[r] + W[r]·x for kRows rows, fused, k ascending.
-template <int64_t kRows>
-inline void chains(int64_t inputs, const float* weights, const float* bias, const Vector* x, Vector* y) {
-    Vector sum[kRows];
-    for (int64_t r = 0; r < kRows; ++r) {
-        EACH(i) sum[r].at[i] = bias[r];
-    }
-    for (int64_t k = 0; k < inputs; ++k) {
-        for (int64_t r = 0; r < kRows; ++r) {
-            const float weight = weights[r * inputs + k];
-            EACH(i) {  // vectorised
-                sum[r].at[i] = __builtin_fmaf(weight, x[k].at[i], sum[r].at[i]);
-            }
-        }
-    }
-    for (int64_t r = 0; r < kRows; ++r) lanes(y[r]) = lanes(sum[r]);
-}
-
-// The same for one row with kPartials sums: term k goes to sum k % kPartials. Here the vectors hold the sums
-// of one observation.
-inline void partial_sums(int64_t inputs, const float* weights, float bias, const float* observation,
-                         Vector& y) {
-    Vector sum[kLanes];
-    for (int64_t i = 0; i < kLanes; ++i) lanes(sum[i]) = Lanes{bias};
-    int64_t k = 0;
-    for (; k + kPartials <= inputs; k += kPartials) {
-        for (int64_t i = 0; i < kLanes; ++i) {
-            EACH(j) {  // vectorised
-                sum[i].at[j] = __builtin_fmaf(weights[k + j], observation[i * inputs + k + j], sum[i].at[j]);
-            }
-        }
-    }
-    const int rest = static_cast<int>(inputs - k);
-    if (rest) {
-        for (int64_t i = 0; i < kLanes; ++i) {
-            EACH(j) {  // vectorised
-                // Beyond the row -0 * 0 = -0, which changes no sum, not even one that is a zero.
-                const float weight = j < rest ? weights[k + j] : -0.0f;
-                const float feature = j < rest ? observation[i * inputs + k + j] : 0.0f;
-                sum[i].at[j] = __builtin_fmaf(weight, feature, sum[i].at[j]);
-            }
-        }
-    }
-
-    // s_j = p_j + p_j+4 of lanes i and i + 4, t_j = s_j + s_j+2 of four lanes, y = t_0 + t_1 of eight.
-    Lanes s[4];
-    for (int64_t i = 0; i < 4; ++i) {
-        const Lanes p = lanes(sum[i]), q = lanes(sum[i + 4]);
-        s[i] = __builtin_shufflevector(p, q, 0, 1, 2, 3, 8, 9, 10, 11) +
-               __builtin_shufflevector(p, q, 4, 5, 6, 7, 12, 13, 14, 15);
-    }
-    const Lanes t01 = __builtin_shufflevector(s[0], s[1], 0, 1, 8, 9, 4, 5, 12, 13) +
-                      __builtin_shufflevector(s[0], s[1], 2, 3, 10, 11, 6, 7, 14, 15);
-    const Lanes t23 = __builtin_shufflevector(s[2], s[3], 0, 1, 8, 9, 4, 5, 12, 13) +
-                      __builtin_shufflevector(s[2], s[3], 2, 3, 10, 11, 6, 7, 14, 15);
-    lanes(y) = __builtin_shufflevector(t01, t23, 0, 2, 8, 10, 4, 6, 12, 14) +
-               __builtin_shufflevector(t01, t23, 1, 3, 9, 11, 5, 7, 13, 15);
-}
-
-// How the sums of kLanes observations, given row by row, become their actions.
-template <Head>
-struct Decision;
-
-template <>
-struct Decision<Head::argmax> {
-    Vector best;
-    int32_t index[kLanes];
-
-    void take(const PolicyBatch*, int64_t, int64_t r, const Vector& y) {
-        const int32_t row = static_cast<int32_t>(r);
-        EACH(i) {  // vectorised
-            const bool better = (row == 0) | (y.at[i] > best.at[i]);
-            best.at[i] = better ? y.at[i] : best.at[i];
-            index[i] = better ? row : index[i];
-        }
-    }
-
-    void finish(const PolicyBatch* b, int64_t lane) const {
-        int64_t* const action = static_cast<int64_t*>(b->action) + lane;
-        EACH(i) action[i] = index[i];
-    }
-};
-
-template <>
-struct Decision<Head::threshold> {
-    void take(const PolicyBatch* b, int64_t lane, int64_t, const Vector& y) {
-        int64_t* const action = static_cast<int64_t*>(b->action) + lane;
-        EACH(i) {  // vectorised
-            action[i] = y.at[i] > 0.0f;
-        }
-    }
-
-    void finish(const PolicyBatch*, int64_t) const {}
-};
-
-template <>
-struct Decision<Head::box> {
-    void take(const PolicyBatch* b, int64_t lane, int64_t r, const Vector& y) {
-        float* const action = static_cast<float*>(b->action) + lane * b->outputs + r;
-        const float low = b->low[r], high = b->high[r];
-        Vector v;
-        EACH(i) {  // vectorised
-            const float raised = y.at[i] < low ? low : y.at[i];
-            v.at[i] = raised > high ? high : raised;
-        }
-        for (int64_t i = 0; i < kLanes; ++i) action[i * b->outputs] = v.at[i];
-    }
-
-    void finish(const PolicyBatch*, int64_t) const {}
-};
+enum { kWeights, kBias };
 
 template <Head kHead, bool kPartial>
 void act(const PolicyBatch* b) {
-    const int64_t inputs = b->inputs, rows = kHead == Head::threshold ? 1 : b->outputs;
-    const float* const weights = static_cast<const float*>(b->tensors[kWeights]);
-    const float* const bias = static_cast<const float*>(b->tensors[kBias]);
-    Vector* const x = reinterpret_cast<Vector*>(b->scratch);
+    const int64_t inputs = b->inputs, rows = rows_of(b);
+    const float* const weights = static_cast<const float*>(b->tensors[kWeights].data);
+    const float* const bias = static_cast<const float*>(b->tensors[kBias].data);
+    Vector* const x = static_cast<Vector*>(b->scratch);
     for (int64_t lane = 0; lane < b->n; lane += kLanes) {
         const float* const observation = static_cast<const float*>(b->observation) + lane * inputs;
         Decision<kHead> decision;
@@ -211,8 +41,8 @@ void act(const PolicyBatch* b) {
 template <int64_t kRows>
 void act_four(const PolicyBatch* b) {
     static_assert(kRows == 1 || kRows == 2);
-    const float* const weights = static_cast<const float*>(b->tensors[kWeights]);
-    const float* const bias = static_cast<const float*>(b->tensors[kBias]);
+    const float* const weights = static_cast<const float*>(b->tensors[kWeights].data);
+    const float* const bias = static_cast<const float*>(b->tensors[kBias].data);
     const float *const w = weights, *const v = weights + (kRows - 1) * 4;
     const float w0 = w[0], w1 = w[1], w2 = w[2], w3 = w[3], bias_w = bias[0];
     const float v0 = v[0], v1 = v[1], v2 = v[2], v3 = v[3], bias_v = bias[kRows - 1];
@@ -246,19 +76,25 @@ Act* select_sum(Head head) {
             return act<Head::threshold, kPartial>;
         case Head::box:
             return act<Head::box, kPartial>;
+        case Head::vote:
+            break;
     }
     return nullptr;
 }
 
-Act* select(Head head, int64_t inputs, int64_t outputs) {
-    const int64_t rows = head == Head::threshold ? 1 : outputs;
-    if (inputs == 4 && head == Head::threshold) return act_four<1>;
-    if (inputs == 4 && head == Head::argmax && rows == 2) return act_four<2>;
-    return inputs >= kWide && rows <= kNarrow ? select_sum<true>(head) : select_sum<false>(head);
+Act* select(const PolicyBatch* policy, bool single) {
+    if (single) return nullptr;
+    const int64_t inputs = policy->inputs, rows = rows_of(policy);
+    if (inputs == 4 && policy->head == Head::threshold) return act_four<1>;
+    if (inputs == 4 && policy->head == Head::argmax && rows == 2) return act_four<2>;
+    return has_partial_sums(inputs, rows) ? select_sum<true>(policy->head) : select_sum<false>(policy->head);
 }
+
+// The features of kLanes observations, one vector each.
+Memory plan(const PolicyBatch* policy) { return {0, policy->inputs * static_cast<int64_t>(sizeof(Vector))}; }
 
 }  // namespace
 
-const Policy policies::linear = {"W, b", select};
+const Policy policies::linear = {"W, b", "", select, plan, nullptr};
 
 }  // namespace compute_layers::ISA

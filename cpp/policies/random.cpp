@@ -26,20 +26,13 @@ void act_box(const PolicyBatch* b) {
     }
 }
 
-Act* select(Head head, int64_t, int64_t) {
-    switch (head) {
-        case Head::argmax:
-            return act_discrete;
-        case Head::box:
-            return act_box;
-        case Head::threshold:
-            break;
-    }
-    return nullptr;
+Act* select(const PolicyBatch* policy, bool single) {
+    if (single) return nullptr;
+    return policy->head == Head::box ? act_box : act_discrete;
 }
 
 }  // namespace
 
-const Policy policies::random = {"", select};
+const Policy policies::random = {"", "", select, nullptr, nullptr};
 
 }  // namespace compute_layers::ISA

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -27,13 +27,45 @@ class AgentFile:
     """The contents of a policy file, checked against its game.
 
     Attributes:
-        name: the file's stem.
+        name: of the agent; the file's stem.
         game, family, layer, head: as the metadata has them.
+        choices: the family's choices, by name.
         tensors: the parameters by name, in the order of the family.
         metadata: everything the file says about itself, such as ``return``, ``source`` or ``command``.
     """
 
-    def __init__(self, path: Path, game: Game) -> None:
+    def __init__(
+        self, name: str, game: Game, metadata: Mapping[str, str], tensors: Mapping[str, NDArray[Any]]
+    ) -> None:
+        """A file that need not exist yet.
+
+        Raises:
+            ValueError: not a policy for this game; the message names the entry.
+        """
+        self.name = name
+        self.game = game
+        self.metadata = dict(metadata)
+        for required in REQUIRED:
+            if required not in metadata:
+                raise ValueError(f"{name}: the metadata has no {required!r}; required: {', '.join(REQUIRED)}")
+        if metadata["version"] != FORMAT_VERSION:
+            raise ValueError(f"{name}: version is {metadata['version']!r}; allowed: {FORMAT_VERSION}")
+        self.layer = metadata["layer"]
+        if self.layer not in LAYERS:
+            raise unknown(f"{name}: layer", self.layer, LAYERS)
+        if metadata["family"] not in families():
+            raise unknown(f"{name}: family", metadata["family"], families())
+        self.family = family(metadata["family"])
+        self.head = metadata["head"]
+        self.choices = {}
+        for choice, allowed in self.family.spec.choices.items():
+            self.choices[choice] = metadata.get(choice, "")
+            if self.choices[choice] not in allowed:
+                raise unknown(f"{name}: {choice}", self.choices[choice], allowed)
+        self.tensors = check_tensors(name, game, self.family, self.head, tensors)
+
+    @classmethod
+    def read(cls, path: Path, game: Game) -> AgentFile:
         """Read and check a file.
 
         Raises:
@@ -42,30 +74,24 @@ class AgentFile:
         """
         from safetensors import SafetensorError, safe_open
 
-        self.path = path
-        self.name = path.stem
-        self.game = game
         try:
             with safe_open(path, framework="numpy") as file:
-                self.metadata: dict[str, str] = file.metadata() or {}
-                found = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+                metadata: dict[str, str] = file.metadata() or {}
+                tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
         except FileNotFoundError:
             raise
         except (SafetensorError, OSError, TypeError, ValueError, AttributeError) as problem:
             raise ValueError(f"{path}: not a safetensors file: {problem}") from None
-        for name in REQUIRED:
-            if name not in self.metadata:
-                raise ValueError(f"{path}: the metadata has no {name!r}; required: {', '.join(REQUIRED)}")
-        if self.metadata["version"] != FORMAT_VERSION:
-            raise ValueError(f"{path}: version is {self.metadata['version']!r}; allowed: {FORMAT_VERSION}")
-        self.layer = self.metadata["layer"]
-        if self.layer not in LAYERS:
-            raise unknown(f"{path}: layer", self.layer, LAYERS)
-        if self.metadata["family"] not in families():
-            raise unknown(f"{path}: family", self.metadata["family"], families())
-        self.family = family(self.metadata["family"])
-        self.head = self.metadata["head"]
-        self.tensors = check_tensors(str(path), game, self.family, self.head, found)
+        found = cls(str(path), game, metadata, tensors)
+        found.name = path.stem
+        return found
+
+    def save(self, path: Path) -> None:
+        """Write the file."""
+        from safetensors.numpy import save_file
+
+        save_file(self.tensors, path, self.metadata)
+        path.chmod(0o644)  # safetensors leaves it to its owner alone
 
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "game": self.game.id, "family": self.family.stem}
@@ -77,12 +103,14 @@ class AgentFile:
 def heads(family: Family, action: Space) -> list[str]:
     """The heads that a family may have over an action space."""
     if isinstance(action, Box):
-        return [head for head in family.spec.heads if head == "box"]
-    return [head for head in family.spec.heads if head == "argmax" or (head == "threshold" and action.n == 2)]
+        fitting = {"box"}
+    else:
+        fitting = {"argmax", "vote"} | ({"threshold"} if action.n == 2 else set())
+    return [head for head in family.spec.heads if head in fitting]
 
 
-def tensor_forms(game: Game, family: Family, head: str) -> dict[str, tuple[str, tuple[int, ...]]]:
-    """Dtype and shape of each tensor of a family, for a game."""
+def sizes_of(game: Game, head: str) -> dict[str, int]:
+    """The sizes that a game gives to the words in the shapes of tensors."""
     action, observation = game.spec.action, game.spec.observation
     outputs = action.n if isinstance(action, Discrete) else action.size
     sizes = {
@@ -91,14 +119,46 @@ def tensor_forms(game: Game, family: Family, head: str) -> dict[str, tuple[str, 
         "rows": 1 if head == "threshold" else outputs,
         "action": action.size,
     }
-    of_action = "int64" if isinstance(action, Discrete) else "float32"
-    return {
-        name: (
-            of_action if dtype == "action" else dtype,
-            tuple(sizes[d] if isinstance(d, str) else d for d in shape),
-        )
-        for name, (dtype, shape) in family.spec.tensors.items()
-    }
+    return sizes | ({"states": observation.n} if isinstance(observation, Discrete) else {})
+
+
+def layers_of(family: Family, names: Iterable[str]) -> int:
+    """How many layers a layered family's tensors with these names make: 1 and more."""
+    first, known = next(iter(family.spec.tensors)), set(names)
+    layers = 1
+    while f"{first}{layers}" in known:
+        layers += 1
+    return layers
+
+
+def tensor_forms(
+    game: Game, family: Family, head: str, shapes: Mapping[str, tuple[int, ...]]
+) -> dict[str, tuple[str, tuple[int, ...]]]:
+    """Dtype and shape that each tensor of a family must have for a game.
+
+    Args:
+        shapes: what they have; sizes that a file may choose are taken from here, and are 1 where it says
+            nothing.
+    """
+    sizes = sizes_of(game, head)
+    forms = family.spec.forms(head)
+    of_action = "int64" if isinstance(game.spec.action, Discrete) else "float32"
+    found = {}
+    layers = layers_of(family, shapes) if family.spec.layered else 1
+    for layer in range(layers):
+        number = str(layer) if family.spec.layered else ""
+        known = dict(sizes)
+        if layer < layers - 1:
+            del known["rows"]
+        for name, (dtype, shape) in forms.items():
+            given = shapes.get(name + number, ())
+            for axis, word in enumerate(shape):
+                if isinstance(word, str):
+                    known.setdefault(word, max(1, given[axis]) if len(given) == len(shape) else 1)
+            form = tuple(known[size] if isinstance(size, str) else size for size in shape)
+            found[name + number] = (of_action if dtype == "action" else dtype, form)
+        sizes["inputs"] = known.get("rows", 1)
+    return found
 
 
 def check_tensors(
@@ -111,11 +171,12 @@ def check_tensors(
     """
     if head not in heads(family, game.spec.action):
         raise unknown(f"{what}: head", head, heads(family, game.spec.action))
-    if set(tensors) != set(family.spec.tensors):
-        names = ", ".join(family.spec.tensors) or "none"
+    forms = tensor_forms(game, family, head, {name: tensor.shape for name, tensor in tensors.items()})
+    if set(tensors) != set(forms):
+        names = ", ".join(forms) or "none"
         raise ValueError(f"{what}: the tensors are {sorted(tensors)}; family {family.stem} has {names}")
     checked = {}
-    for name, (dtype, shape) in tensor_forms(game, family, head).items():
+    for name, (dtype, shape) in forms.items():
         tensor = tensors[name]
         if tensor.dtype != dtype or tensor.shape != shape:
             raise ValueError(f"{what}: {name} is {tensor.dtype} {tensor.shape}; allowed: {dtype} {shape}")
@@ -123,7 +184,7 @@ def check_tensors(
             raise ValueError(f"{what}: {name} has a number that is not finite")
         checked[name] = np.ascontiguousarray(tensor)
     try:
-        family.spec.check(game.spec.observation, game.spec.action, checked)
+        family.spec.check(game.spec.observation, game.spec.action, head, checked)
     except ValueError as problem:
         raise ValueError(f"{what}: {problem}") from None
     return checked
@@ -152,8 +213,9 @@ class Agent(_core.Player):
         self.level, self.isa = resolve(level, isa, file.family.isas, f"policy {self.family}")
         rule = None
         if self.level == "python":
-            numbers = {name: tensor.ravel().tolist() for name, tensor in file.tensors.items()}
-            rule = PolicyInterpreter(file.family, self.head, spec.observation.size, spec.action, numbers)
+            rule = PolicyInterpreter(
+                file.family, self.head, spec.observation.size, spec.action, file.tensors, file.choices
+            )
         super().__init__(
             stem=self.family,
             level=self.level,
@@ -161,6 +223,7 @@ class Agent(_core.Player):
             head=self.head,
             shape=shape_of(spec),
             tensors=list(file.tensors.values()),
+            choices=[allowed.index(file.choices[name]) for name, allowed in file.family.spec.choices.items()],
             low=list(spec.action.low) if isinstance(spec.action, Box) else [],
             high=list(spec.action.high) if isinstance(spec.action, Box) else [],
             draws=file.family.spec.draws,
@@ -199,7 +262,7 @@ def _rebuild(file: AgentFile, level: str, isa: str | None, seed: int, streams: N
 def _shipped(id: str) -> dict[str, AgentFile]:
     found = game(id)
     folder = Path(__file__).parent / "agents" / found.stem / id
-    agents = [AgentFile(path, found) for path in sorted(folder.glob("*.safetensors"))]
+    agents = [AgentFile.read(path, found) for path in sorted(folder.glob("*.safetensors"))]
     agents.sort(key=lambda agent: (LAYERS.index(agent.layer), agent.metadata.get("order", ""), agent.name))
     return {agent.name: agent for agent in agents}
 
@@ -222,7 +285,7 @@ def agent_file(game_id: str, agent: str | os.PathLike[str]) -> AgentFile:
     """
     found = game(game_id)
     if isinstance(agent, os.PathLike) or str(agent).endswith(".safetensors"):
-        return AgentFile(Path(agent), found)
+        return AgentFile.read(Path(agent), found)
     shipped = _shipped(found.id)
     if agent not in shipped:
         raise unknown(f"agent of {found.id}", agent, shipped)

@@ -33,7 +33,7 @@ def shape_of(spec: Spec) -> _core.Shape:
         params=len(spec.params()),
         options=len(spec.options),
         fields=len(spec.state),
-        discrete_observation=isinstance(spec.observation, Discrete),
+        observations=spec.observation.n if isinstance(spec.observation, Discrete) else 0,
         observation=spec.observation.size,
         actions=spec.action.n if isinstance(spec.action, Discrete) else 0,
         action=spec.action.size,

@@ -21,8 +21,8 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache
+from itertools import product
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -33,7 +33,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.text import Text
 
 from . import registry
-from .agents import FORMAT_VERSION, Agent, AgentFile, heads, tensor_forms
+from .agents import FORMAT_VERSION, Agent, AgentFile, heads, sizes_of, tensor_forms
 from .batch import NO_LIMIT, Batch, Snapshot
 from .pcg64 import PCG64
 from .registry import Family, Game, Level, LevelUnavailable
@@ -648,6 +648,7 @@ BATCH_SIZES = (1, 2, 3, 5, 8, 13, 64, 131)
 # Pairs of observation and action sizes that reach every section of a kernel: below, at and above a vector,
 # and rows long enough for partial sums.
 SIZES = ((1, 2), (3, 3), (4, 2), (4, 5), (7, 4), (8, 1), (9, 9), (31, 3), (32, 8), (33, 9), (40, 3))
+STATES = ((1, 1), (16, 4), (500, 6), (70, 2))  # and of Discrete observations, with action sizes
 FLOATS = (0.0, 1e-45, 1e-40, 1.17549435e-38, 2.0**-24, 1.0, 1 + 2.0**-23, 1e5, 2.0**64, 3.4028235e38)
 
 
@@ -658,21 +659,30 @@ def spaces_of(games: Sequence[Game], synthetic: bool) -> list[Game]:
         pairs.setdefault((game.spec.observation, game.spec.action), game)
     if not synthetic:
         return list(pairs.values())
-    for inputs, outputs in SIZES:
-        observation = Box((-math.inf,) * inputs, (math.inf,) * inputs)
+    observations: list[tuple[Space, int]] = [
+        (Box((-math.inf,) * inputs, (math.inf,) * inputs), outputs) for inputs, outputs in SIZES
+    ]
+    observations += [(Discrete(states), outputs) for states, outputs in STATES]
+    for observation, outputs in observations:
         low, high = tuple(-1.5 - k for k in range(outputs)), tuple(0.3 + k for k in range(outputs))
         actions: list[Space] = [Box(low, high), Discrete(outputs)]
         for action in actions:
-            kind = "Discrete" if isinstance(action, Discrete) else "Box"
             spec = replace(games[0].spec, observation=observation, action=action)
-            made_up = replace(games[0], id=f"{inputs} numbers to {kind}({outputs})", spec=spec)
-            pairs.setdefault((observation, action), made_up)
+            names = [f"Discrete({space.n})" if isinstance(space, Discrete) else f"Box({space.size})"
+                     for space in (observation, action)]  # fmt: skip
+            pairs.setdefault((observation, action), replace(games[0], id=" to ".join(names), spec=spec))
     return list(pairs.values())
+
+
+FREE_SIZES = (1, 2, 3, 5, 8, 9, 16, 31, 33)  # of what a file may choose, such as the width of a layer
+LAYERS = (1, 2, 3, 4)
 
 
 def tensors_of(family: Family, head: str, game: Game, draw: Draw, kind: str) -> dict[str, Array]:
     """Random parameters: ``ordinary`` numbers, ``wild`` ones, or small integers, many of them ``tied``."""
-    action = game.spec.action
+    spec, action = family.spec, game.spec.action
+    if spec.example is not None:
+        return spec.example(sizes_of(game, head), head, draw, kind)
 
     def number() -> float:
         if kind == "tied":
@@ -681,14 +691,18 @@ def tensors_of(family: Family, head: str, game: Game, draw: Draw, kind: str) -> 
             return draw.choice(FLOATS) * (1.0 - 2.0 * draw.below(2))
         return draw.real()
 
+    chosen: dict[str, tuple[int, ...]] = {}
+    for layer in range(LAYERS[draw.below(len(LAYERS))] if spec.layered else 1):
+        size = FREE_SIZES[draw.below(len(FREE_SIZES))]
+        for name, (_, shape) in spec.forms(head).items():
+            chosen[f"{name}{layer}" if spec.layered else name] = (size,) * len(shape)
     tensors = {}
-    for name, (dtype, shape) in tensor_forms(game, family, head).items():
-        if family.spec.tensors[name][0] == "action":
-            tensors[name] = draw.actions(action, 1, 1)[0, 0].reshape(shape)
+    for name, (dtype, shape) in tensor_forms(game, family, head, chosen).items():
+        if name in spec.tensors and spec.tensors[name][0] == "action":
+            actions = draw.actions(action, math.prod(shape) // action.size, 1)
             if isinstance(action, Box):
-                tensors[name] = np.clip(
-                    tensors[name], np.array(action.low, "f4"), np.array(action.high, "f4")
-                )
+                actions = np.clip(actions, np.array(action.low, "f4"), np.array(action.high, "f4"))
+            tensors[name] = actions.reshape(shape)
         else:
             tensors[name] = np.array([number() for _ in range(math.prod(shape))], dtype).reshape(shape)
     return tensors
@@ -712,31 +726,29 @@ def observations_of(space: Space, draw: Draw, n: int) -> Array:
 
 
 class PolicyScenarios:
-    """The scenarios of a policy family, whose files are kept in ``folder`` while it is checked."""
+    """The scenarios of a policy family."""
 
-    def __init__(self, family: Family, games: Sequence[Game], seed: int, folder: Path) -> None:
+    def __init__(self, family: Family, games: Sequence[Game], seed: int) -> None:
         self._family = family
         self._games = games
         self._seed = seed
-        self._folder = folder
 
     def __iter__(self) -> Iterator[Scenario]:
+        spec = self._family.spec
+        choices = [dict(zip(spec.choices, names, strict=True)) for names in product(*spec.choices.values())]
+        kinds = ("ordinary", "wild", "tied") if spec.tensors else ("ordinary",)
         key = 0
         for game in self._games:
             for head in heads(self._family, game.spec.action):
-                for kind in ("ordinary", "wild", "tied") if self._family.spec.tensors else ("ordinary",):
+                for chosen, kind in product(choices, kinds):
                     key += 1
-                    yield self._actions(game, head, kind, key)
+                    yield self._actions(game, head, chosen, kind, key)
 
-    def _actions(self, game: Game, head: str, kind: str, key: int) -> Scenario:
-        from safetensors.numpy import save_file
-
+    def _actions(self, game: Game, head: str, choices: Mapping[str, str], kind: str, key: int) -> Scenario:
         draw = Draw(self._seed, 8, key)
         tensors = tensors_of(self._family, head, game, draw, kind)
-        path = self._folder / f"{self._family.stem}-{key}.safetensors"
         about = {"family": self._family.stem, "layer": "algorithm", "head": head, "version": FORMAT_VERSION}
-        save_file(tensors, path, about)
-        file = AgentFile(path, game)
+        file = AgentFile("made up", game, {**about, **choices}, tensors)
         first = key % len(BATCH_SIZES)
         sizes = [BATCH_SIZES[first], BATCH_SIZES[first - 1], 17]
         batches = [observations_of(game.spec.observation, draw, n) for n in sizes]
@@ -753,7 +765,8 @@ class PolicyScenarios:
             trace.add(f"action (batches of {sizes}, then one by one)", observation=seen, action=action)
             return trace.finish()
 
-        return Scenario("actions", f"{game.id}, head {head}, {kind} parameters", play)
+        names = ", ".join([game.id, f"head {head}", *choices.values(), f"{kind} parameters"])
+        return Scenario("actions", names, play)
 
 
 # ---- the report ----
@@ -835,11 +848,9 @@ class _Run:
         """Check a policy family at these levels, over the spaces of these games."""
         results = [Result(family.stem, level) for level in levels]
         native = [result for result in results if result.level.isa is not None]
-        with TemporaryDirectory() as folder:
-            spaces = spaces_of(games, synthetic)
-            scenarios = list(PolicyScenarios(family, spaces, self._seed, Path(folder)))
-            replay = None if synthetic else games[0].id
-            self._against_python(family.stem, scenarios, native, replay)
+        spaces = [game for game in spaces_of(games, synthetic) if _serves(family, game)]
+        scenarios = list(PolicyScenarios(family, spaces, self._seed))
+        self._against_python(family.stem, scenarios, native, None if synthetic else games[0].id)
         for result in native:
             self._print(result)
 
@@ -999,6 +1010,17 @@ def check(
                 if not _written(level, family):
                     run.unavailable(family.stem, level, "no such kernel is written")
     return run.report
+
+
+def _serves(family: Family, game: Game) -> bool:
+    """Whether the family takes the game's observations."""
+    for head in heads(family, game.spec.action):
+        try:
+            tensors = tensors_of(family, head, game, Draw(0), "ordinary")
+            family.spec.check(game.spec.observation, game.spec.action, head, tensors)
+        except ValueError:
+            return False
+    return True
 
 
 def _written(level: Level, subject: Game | Family) -> bool:

@@ -7,8 +7,10 @@ The methods are the kernels of ``cpp/batch.hpp``; what they get is its struct, w
 from __future__ import annotations
 
 from collections import namedtuple
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
+
+from numpy.typing import NDArray
 
 from . import _core
 from .pcg64 import load
@@ -77,18 +79,36 @@ class GameInterpreter:
 
 
 class PolicyInterpreter:
-    """A policy: the parameters as flat tuples under their names, and the kernel ``act``."""
+    """A policy, as ``act`` sees it, and the kernel that calls ``act``.
+
+    The parameters are flat tuples under their names, and ``shapes`` has their shapes; of a layered family
+    either is a tuple with an entry for each layer. ``choices`` has the names chosen.
+    """
 
     def __init__(
-        self, family: Family, head: str, inputs: int, action: Space, tensors: dict[str, list[Any]]
+        self,
+        family: Family,
+        head: str,
+        inputs: int,
+        action: Space,
+        tensors: Mapping[str, NDArray[Any]],
+        choices: Mapping[str, str],
     ) -> None:
         self.head = head
         self.inputs = inputs
         self.action = action
         self.outputs = action.n if isinstance(action, Discrete) else action.size
+        self.choices = choices
+        self.shapes: dict[str, Any] = {}
         self._family = family
-        for name, values in tensors.items():
-            setattr(self, name, tuple(values))
+        for name in family.spec.tensors:
+            if family.spec.layered:
+                found = [tensors[f"{name}{k}"] for k in range(len(tensors) // len(family.spec.tensors))]
+                self.shapes[name] = tuple(tensor.shape for tensor in found)
+                setattr(self, name, tuple(tuple(tensor.ravel().tolist()) for tensor in found))
+            else:
+                self.shapes[name] = tensors[name].shape
+                setattr(self, name, tuple(tensors[name].ravel().tolist()))
 
     def __call__(self, batch: _core.PolicyView) -> None:
         act, draws = self._family.rules.act, self._family.spec.draws

@@ -107,6 +107,7 @@ def families() -> dict[str, Family]:
         rules = importlib.import_module(f".policies.{stem}", __package__)
         spec: PolicySpec = rules.SPEC
         _same(f"tensors of {stem}", entry["tensors"], spec.tensors)
+        _same(f"choices of {stem}", entry["choices"], spec.choices)
         isas = {"cpp": tuple(entry["cpp"]), "asm": tuple(entry["asm"])}
         found[stem] = Family(stem, spec, rules, isas)
     return found

@@ -81,23 +81,45 @@ class Spec:
     reward_beyond: Callable[[Any, float], float] | None = None
 
 
+Form = tuple[str, tuple[str | int, ...]]  # dtype and shape of a tensor, as PolicySpec writes them
+
+
 @dataclass(frozen=True)
 class PolicySpec:
     """A policy family's data; its rule is the function ``act`` beside it.
 
     Attributes:
-        tensors: name, dtype and shape of each parameter tensor, in the order of the C++ ``Tensors``. A
-            shape is made of integers and of the words ``inputs`` (numbers in an observation), ``outputs``
-            (number of actions, or length of a ``Box`` action), ``rows`` (1 for the head ``threshold``,
-            else ``outputs``) and ``action`` (numbers in an action: 1, or length of a ``Box`` action). The
-            dtype ``action`` is int64 for ``Discrete`` and float32 for ``Box``.
-        heads: how the numbers may become an action: ``argmax``, ``threshold``, ``box``.
+        tensors: name, dtype and shape of each parameter tensor, in the order of the C++ names. A shape is made
+            of integers and words: ``inputs`` (numbers in an observation), ``states`` (of a ``Discrete``
+            observation space), ``outputs`` (number of actions, or length of a ``Box`` action), ``rows`` (1 for
+            the head ``threshold``, else ``outputs``) and ``action`` (numbers in an action: 1, or length of a
+            ``Box`` action). Any other word is a size of at least 1 that the file chooses, the same wherever
+            the word stands. The dtype ``action`` is int64 for ``Discrete`` and float32 for ``Box``.
+        heads: how the numbers may become an action: ``argmax``, ``threshold``, ``box``, or ``vote`` for
+            numbers that are actions already.
+        by_head: tensors that look different for a head.
+        layered: the tensors stand in the file once for each layer, with its number behind the name: W0, b0,
+            W1 … ``inputs`` are the rows of the layer before, ``rows`` the layer's own, chosen by the file but
+            for the last layer.
+        choices: entries of the metadata with the names that they may have, in the order of their codes 0, 1, …
         draws: whether ``act`` uses its random stream.
-        check: raises ValueError for an observation space, action space and tensors that the family cannot
-            serve; called after names, dtypes, shapes and finiteness have been checked.
+        check: raises ValueError for an observation space, action space, head and tensors that the family
+            cannot serve; called after names, dtypes, shapes and finiteness have been checked.
+        example: random parameters, where independent random numbers would be refused: of the sizes by their
+            words, the head, a ``check.Draw`` and the kind of numbers, ``ordinary``, ``wild`` or ``tied``.
     """
 
-    tensors: Mapping[str, tuple[str, tuple[str | int, ...]]]
+    tensors: Mapping[str, Form]
     heads: tuple[str, ...]
+    by_head: Mapping[str, Mapping[str, Form]] = field(default_factory=dict)
+    layered: bool = False
+    choices: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     draws: bool = False
-    check: Callable[[Space, Space, Mapping[str, Any]], None] = lambda observation, action, tensors: None
+    check: Callable[[Space, Space, str, Mapping[str, Any]], None] = (
+        lambda observation, action, head, tensors: None
+    )
+    example: Callable[[Mapping[str, int], str, Any, str], dict[str, Any]] | None = None
+
+    def forms(self, head: str) -> dict[str, Form]:
+        """The tensors for a head; of a layered family those of one layer, names without its number."""
+        return {**self.tensors, **self.by_head.get(head, {})}

@@ -100,16 +100,9 @@ void act_box(const PolicyBatch* batch) {
 
 }  // namespace
 
-Act* policies::constant(Head head, int64_t, int64_t) {
-    switch (head) {
-        case Head::argmax:
-            return act_discrete;
-        case Head::box:
-            return act_box;
-        case Head::threshold:
-            break;
-    }
-    return nullptr;
+Act* policies::constant(const PolicyBatch* policy, bool single) {
+    if (single) return nullptr;
+    return policy->head == Head::box ? act_box : act_discrete;
 }
 
 }  // namespace compute_layers::asm_x86_64

@@ -24,7 +24,7 @@ class Policy(Protocol):
     def action(self) -> Space: ...
 
 
-def check(observation: Space, action: Space, tensors: Mapping[str, Any]) -> None:
+def check(observation: Space, action: Space, head: str, tensors: Mapping[str, Any]) -> None:
     value = tensors["value"].tolist()
     if isinstance(action, Discrete):
         if not 0 <= value[0] < action.n:

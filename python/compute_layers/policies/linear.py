@@ -46,7 +46,7 @@ class Policy(Heads, Protocol):
     b: Sequence[float]
 
 
-def check(observation: Space, action: Space, tensors: Mapping[str, Any]) -> None:
+def check(observation: Space, action: Space, head: str, tensors: Mapping[str, Any]) -> None:
     if not isinstance(observation, Box):
         raise ValueError("the observation is a number of a state; allowed: a vector of numbers to weigh")
 

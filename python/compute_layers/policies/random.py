@@ -23,7 +23,7 @@ class Policy(Protocol):
     def action(self) -> Space: ...
 
 
-def check(observation: Space, action: Space, tensors: Mapping[str, Any]) -> None:
+def check(observation: Space, action: Space, head: str, tensors: Mapping[str, Any]) -> None:
     if isinstance(action, Box) and not all(math.isfinite(bound) for bound in (*action.low, *action.high)):
         raise ValueError("the action space has no bounds; allowed: finite ones, to draw between")
 
