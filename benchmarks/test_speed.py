@@ -18,6 +18,7 @@ import pytest
 from numpy.typing import NDArray
 
 import compute_layers as cl
+from compute_layers import registry
 from compute_layers.agents import load_agent
 from compute_layers.measure import Contestant, timed
 from compute_layers.rollout import rollout
@@ -25,11 +26,24 @@ from compute_layers.vector import VectorEnv
 from conftest import Measure
 
 GAMES = cl.games()
-ASM = [level for level in cl.levels() if level.available and level.name == "asm"]
-CPP = [level for level in cl.levels() if level.available and level.name == "cpp"]
 
-needs_asm = pytest.mark.skipif(not ASM, reason="no level asm: " + "; ".join(
-    f"{level}: {level.reason}" for level in cl.levels() if level.name == "asm"))  # fmt: skip
+
+def widest(game: str, name: str) -> cl.Level | None:
+    """The widest isa of a level that plays the game here."""
+    isas = registry.game(game).isas[name]
+    found = [level for level in cl.levels() if level.available and level.name == name and level.isa in isas]
+    return found[-1] if found else None
+
+
+def asm_and_cpp(game: str) -> tuple[cl.Level, cl.Level]:
+    """The two native levels at their widest; skips where there is no assembly."""
+    asm, cpp = widest(game, "asm"), widest(game, "cpp")
+    if asm is None or cpp is None:
+        reasons = (f"{level}: {level.reason}" for level in cl.levels() if level.name == "asm")
+        pytest.skip(f"no level asm for {game}: {'; '.join(reasons)}")
+    return asm, cpp
+
+
 every_game = pytest.mark.parametrize("game", GAMES)
 
 
@@ -96,10 +110,9 @@ def calls(step: Callable[[Any], Any], actions: NDArray[Any]) -> Contestant:
     return timed(work, steps_in(actions))
 
 
-@needs_asm
 @every_game
 def test_kernel(game: str, measure: Measure) -> None:
-    n, asm, cpp = 1024, ASM[-1], CPP[-1]
+    n, (asm, cpp) = 1024, asm_and_cpp(game)
     actions = random_actions(environments(game, n, "auto"))
     contestants: dict[Any, Contestant] = {
         "asm": kernel(game, n, asm, actions),
@@ -117,12 +130,11 @@ def test_kernel(game: str, measure: Measure) -> None:
     measure.ratio(game, f"asm kernel with refill, n = {n} / cpp-native", measurement, "asm", "cpp")
 
 
-@needs_asm
 @every_game
 def test_kernel_without_resets(game: str, measure: Measure) -> None:
     n, agent = 1024, best_agent(game)
     actions = agent_actions(game, agent, n, 400)
-    contestants = {level.name: kernel(game, n, level, actions, reset=True) for level in (ASM[-1], CPP[-1])}
+    contestants = {level.name: kernel(game, n, level, actions, reset=True) for level in asm_and_cpp(game)}
     measurement = measure.interleaved(contestants)
     measure.ratio(game, f"asm kernel without resets, n = {n} / cpp-native", measurement, "asm", "cpp")
 
@@ -169,9 +181,9 @@ def test_single_environment(game: str, measure: Measure) -> None:
     measure.ratio(game, "gym.make, level cpp / Gymnasium", measurement, "ours", "theirs")
 
 
-@needs_asm
 def test_rollout_of_a_rule(measure: Measure) -> None:
     game = "CartPole-v1"
+    asm_and_cpp(game)
 
     def ours(times: int) -> tuple[float, float]:
         run = rollout(game, "pd", episodes=512 * times, level="asm")
@@ -242,7 +254,8 @@ def test_rollout_of_a_million_lanes(game: str, measure: Measure) -> None:
 def test_batch_of_a_million(game: str, measure: Measure) -> None:
     """A batch step at n = 1M is bound by memory: beside it the copy bandwidth of the machine."""
     million, thousand = 1 << 20, 1 << 10
-    level = (ASM or CPP)[-1]
+    level = widest(game, "asm") or widest(game, "cpp")
+    assert level is not None
     source, target = np.zeros(1 << 25), np.zeros(1 << 25)
 
     def copy(times: int) -> tuple[float, float]:
@@ -305,11 +318,10 @@ def test_import_and_first_step(measure: Measure) -> None:
     )
 
 
-@pytest.mark.skipif(not ASM or ASM[-1].isa != "avx2", reason="llvm-mca is asked for the AVX2 kernels")
 def test_bounds_of_the_assembly(measure: Measure) -> None:
     """Of each loop of the assembly the share of llvm-mca's block throughput that its simulation reaches."""
     root = Path(__file__).parents[1]
-    for source in sorted((root / "asm" / "x86_64").rglob("*/*.cpp")):
+    for source in sorted((root / "asm").glob("x86_64*/*/*.cpp")):
         tool = [sys.executable, str(root / "tools" / "mca.py"), "--json", str(source)]
         done = measure.once(lambda tool=tool: subprocess.run(tool, capture_output=True, text=True))
         if done.returncode:

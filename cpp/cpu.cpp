@@ -22,6 +22,9 @@ Registers cpuid(unsigned leaf) {
     return r;
 }
 
+constexpr unsigned kAvxState = 0x6;      // XMM and YMM
+constexpr unsigned kAvx512State = 0xe6;  // these, the masks, and ZMM0 to ZMM31
+
 // XCR0: which register files the operating system saves. Only where cpuid reports OSXSAVE.
 unsigned xgetbv() {
     unsigned low, high;
@@ -35,11 +38,16 @@ std::string missing(Isa isa) {
     if (isa == Isa::baseline) return "";
     if (isa == Isa::neon) return "isa neon is of AArch64; this is an x86-64 build";
     const Registers basic = cpuid(1), extended = cpuid(7);
-    const bool saved = (basic.c & bit_OSXSAVE) && (xgetbv() & 6) == 6;  // XMM and YMM
+    const unsigned saved = basic.c & bit_OSXSAVE ? xgetbv() : 0;
     if (!(basic.c & bit_AVX) || !(extended.b & bit_AVX2)) return "this CPU has no AVX2";
     if (!(basic.c & bit_FMA)) return "this CPU has AVX2 but no FMA";
     if (!(extended.b & bit_BMI2)) return "this CPU has AVX2 but no BMI2";
-    if (!saved) return "this operating system does not save the AVX registers";
+    if ((saved & kAvxState) != kAvxState) return "this operating system does not save the AVX registers";
+    if (isa == Isa::avx2) return "";
+    constexpr unsigned avx512 = bit_AVX512F | bit_AVX512BW | bit_AVX512DQ | bit_AVX512VL;
+    if ((extended.b & avx512) != avx512) return "this CPU has no AVX-512 with F, BW, DQ and VL";
+    if ((saved & kAvx512State) != kAvx512State)
+        return "this operating system does not save the AVX-512 registers";
     return "";
 }
 
@@ -64,6 +72,7 @@ std::string cpu_name() {
 std::string missing(Isa isa) {
     if (isa == Isa::baseline) return "";
     if (isa == Isa::avx2) return "isa avx2 is of x86-64; this build is for another architecture";
+    if (isa == Isa::avx512) return "isa avx512 is of x86-64; this build is for another architecture";
 #if defined(__aarch64__)
     return "";
 #else

@@ -27,7 +27,7 @@ namespace compute_layers {
 
 namespace {
 
-constexpr const char* kIsaNames[kIsas] = {"baseline", "avx2", "neon"};
+constexpr const char* kIsaNames[kIsas] = {"baseline", "avx2", "avx512", "neon"};
 
 std::string text(const py::handle& object) { return py::str(object).cast<std::string>(); }
 
@@ -47,7 +47,7 @@ int isa_index(const std::string& isa) {
     for (int i = 0; i < kIsas; ++i) {
         if (isa == kIsaNames[i]) return i;
     }
-    throw py::value_error("isa is '" + isa + "'; allowed: baseline, avx2, neon");
+    throw py::value_error("isa is '" + isa + "'; allowed: baseline, avx2, avx512, neon");
 }
 
 template <typename Entry>
@@ -880,7 +880,7 @@ PYBIND11_MODULE(_core, m, py::mod_gil_not_used()) {
     m.attr("build") = build::kConfiguration;
     m.attr("compiler") = build::kCompiler;
     m.attr("flags") = build::kFlags;
-    m.attr("isas") = py::make_tuple(kIsaNames[0], kIsaNames[1], kIsaNames[2]);
+    m.attr("isas") = py::tuple(py::cast(std::vector<std::string>(kIsaNames, kIsaNames + kIsas)));
     m.def("cpu_name", &cpu_name);
     m.def(
         "missing", [](const std::string& isa) { return missing(static_cast<Isa>(isa_index(isa))); },

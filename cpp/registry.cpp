@@ -3,30 +3,30 @@
 
 namespace compute_layers {
 
-// registry.def says 1 or 0 for the assembly of an architecture; the other architectures' is never built.
-#define CHOOSE_0(symbol) nullptr
-#define CHOOSE_1(symbol) &symbol
-#define CHOOSE(written, symbol) CHOOSE_I(written, symbol)
-#define CHOOSE_I(written, symbol) CHOOSE_##written(symbol)
+// registry.def says which assembly of an architecture is written; the other architectures' is never built.
 #if defined(__x86_64__)
-#define AVX2(symbol) &symbol
-#define X86_64(written, symbol) CHOOSE(written, symbol)
-#define AARCH64(written, symbol) nullptr
+#define CHOOSE(x86_64, aarch64, symbol, level) CHOOSE_I(x86_64, symbol, level)
+#define CHOOSE_I(x86_64, symbol, level) level##_X86_64_##x86_64(symbol)
 #elif defined(__aarch64__)
-#define AVX2(symbol) nullptr
-#define X86_64(written, symbol) nullptr
-#define AARCH64(written, symbol) CHOOSE(written, symbol)
+#define CHOOSE(x86_64, aarch64, symbol, level) CHOOSE_I(aarch64, symbol, level)
+#define CHOOSE_I(aarch64, symbol, level) level##_AARCH64_##aarch64(symbol)
 #else
-#define AVX2(symbol) nullptr
-#define X86_64(written, symbol) nullptr
-#define AARCH64(written, symbol) nullptr
+#define CHOOSE(x86_64, aarch64, symbol, level) level##_AARCH64_0(symbol)
 #endif
+// In the order of Isa.
+#define CPP_X86_64_0(symbol) {&baseline::symbol, &avx2::symbol, nullptr, nullptr}
+#define CPP_X86_64_1(symbol) CPP_X86_64_0(symbol)
+#define CPP_X86_64_2(symbol) {&baseline::symbol, &avx2::symbol, &avx512::symbol, nullptr}
+#define CPP_AARCH64_0(symbol) {&baseline::symbol, nullptr, nullptr, nullptr}
+#define CPP_AARCH64_1(symbol) CPP_AARCH64_0(symbol)
+#define ASM_X86_64_0(symbol) {nullptr, nullptr, nullptr, nullptr}
+#define ASM_X86_64_1(symbol) {nullptr, &asm_x86_64::symbol, nullptr, nullptr}
+#define ASM_X86_64_2(symbol) {nullptr, &asm_x86_64::symbol, &asm_x86_64_avx512::symbol, nullptr}
+#define ASM_AARCH64_0(symbol) {nullptr, nullptr, nullptr, nullptr}
+#define ASM_AARCH64_1(symbol) {nullptr, nullptr, nullptr, &asm_aarch64::symbol}
 
-#define GAME(stem, kernel, ids, x86_64, aarch64)                     \
-    {#stem,                                                          \
-     ids,                                                            \
-     {&baseline::games::kernel, AVX2(avx2::games::kernel), nullptr}, \
-     {nullptr, X86_64(x86_64, asm_x86_64::games::kernel), AARCH64(aarch64, asm_aarch64::games::kernel)}},
+#define GAME(stem, kernel, ids, x86_64, aarch64) \
+    {#stem, ids, CHOOSE(x86_64, aarch64, games::kernel, CPP), CHOOSE(x86_64, aarch64, games::kernel, ASM)},
 #define POLICY(stem, x86_64, aarch64)
 const GameEntry kGames[] = {
 #include "registry.def"
@@ -35,10 +35,8 @@ const GameEntry kGames[] = {
 #undef POLICY
 
 #define GAME(stem, kernel, ids, x86_64, aarch64)
-#define POLICY(stem, x86_64, aarch64)                                  \
-    {#stem,                                                            \
-     {&baseline::policies::stem, AVX2(avx2::policies::stem), nullptr}, \
-     {nullptr, X86_64(x86_64, asm_x86_64::policies::stem), AARCH64(aarch64, asm_aarch64::policies::stem)}},
+#define POLICY(stem, x86_64, aarch64) \
+    {#stem, CHOOSE(x86_64, aarch64, policies::stem, CPP), CHOOSE(x86_64, aarch64, policies::stem, ASM)},
 const PolicyEntry kPolicies[] = {
 #include "registry.def"
 };

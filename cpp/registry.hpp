@@ -15,6 +15,9 @@ namespace baseline::games {
 namespace avx2::games {
 #include "registry.def"
 }
+namespace avx512::games {
+#include "registry.def"
+}
 #undef GAME
 #undef POLICY
 #define GAME(stem, kernel, ids, x86_64, aarch64)
@@ -25,6 +28,9 @@ namespace baseline::policies {
 namespace avx2::policies {
 #include "registry.def"
 }
+namespace avx512::policies {
+#include "registry.def"
+}
 #undef GAME
 #undef POLICY
 
@@ -32,6 +38,9 @@ namespace avx2::policies {
 #define GAME(stem, kernel, ids, x86_64, aarch64) SelectStep kernel;
 #define POLICY(stem, x86_64, aarch64)
 namespace asm_x86_64::games {
+#include "registry.def"
+}
+namespace asm_x86_64_avx512::games {
 #include "registry.def"
 }
 namespace asm_aarch64::games {
@@ -44,15 +53,19 @@ namespace asm_aarch64::games {
 namespace asm_x86_64::policies {
 #include "registry.def"
 }
+namespace asm_x86_64_avx512::policies {
+#include "registry.def"
+}
 namespace asm_aarch64::policies {
 #include "registry.def"
 }
 #undef GAME
 #undef POLICY
 
-// The native isas, narrow to wide. `baseline` is what every CPU of the architecture has.
-enum class Isa : int { baseline, avx2, neon };
-constexpr int kIsas = 3;
+// The native isas, narrow to wide. `baseline` is what every CPU of the architecture has; `avx2` means AVX2,
+// FMA and BMI2 together, `avx512` these and AVX-512 F, BW, DQ and VL.
+enum class Isa : int { baseline, avx2, avx512, neon };
+constexpr int kIsas = 4;
 
 // Kernels of a stem; a null entry is a level that was not written or not built.
 struct GameEntry {

@@ -46,10 +46,12 @@ def test_every_kernel_says_which_of_its_loops_are_vectorised() -> None:
     assert {path.stem for path in check_kernels.sources()} - marked <= {"random"}
 
 
-def test_the_flags_are_those_of_the_build() -> None:
-    flags = check_kernels.build_flags()
+@pytest.mark.parametrize("isa", check_kernels.WIDE)
+def test_the_flags_are_those_of_the_build(isa: str) -> None:
+    flags = check_kernels.build_flags(isa)
     assert set(_core.flags.split()) < set(flags)
     assert "-mavx2" in flags
+    assert ("-mavx512f" in flags) == (isa == "avx512")
 
 
 @needs_nm
@@ -84,12 +86,12 @@ def test_a_scalar_loop_and_a_weak_symbol_are_found(compiler: str, tmp_path: Path
 
 @needs_nm
 @pytest.mark.skipif(sys.platform != "linux", reason="nm -D reads ELF")
-def test_the_shipped_extension_has_no_weak_symbol_for_avx2() -> None:
+def test_the_shipped_extension_has_no_weak_symbol_for_a_wide_isa() -> None:
     weak = [
         symbol
         for options in (["-D"], [])
         for symbol in check_kernels.weak_symbols(Path(_core.__file__), *options).values()
-        if f"::{check_kernels.ISA}::" in symbol
+        if any(f"::{isa}::" in symbol for isa in check_kernels.WIDE)
     ]
     assert weak == []
 

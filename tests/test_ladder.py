@@ -129,7 +129,7 @@ def test_levels_may_be_chosen() -> None:
 def test_a_policy_file_may_stand_for_an_agent(tmp_path: Path) -> None:
     game = cl.games()[0]
     copy = tmp_path / "mine.safetensors"
-    copy.write_bytes(agent_file(game, "pd").path.read_bytes())
+    agent_file(game, "pd").save(copy)
     found = measure_ladder(game, [str(copy)], ["cpp"], effort=TINY, console=quiet())
     assert {row.agent for row in found.rows} == {"mine"}
 

@@ -27,7 +27,7 @@ from tempfile import TemporaryDirectory
 
 ROOT = Path(__file__).parents[1]
 FOLDERS = ("games", "policies")
-ISA = "avx2"
+WIDE = ("avx2", "avx512")  # isas whose code an older CPU must never meet
 REPORTS = {"gcc": ["-fopt-info-vec"], "clang": ["-Rpass=loop-vectorize"]}
 REMARK = re.compile(
     r"^(?P<file>[^:\n]+):(?P<line>\d+):\d+: (?:optimized: +loop vectorized|remark: vectorized loop)", re.M
@@ -37,20 +37,29 @@ LOOP = re.compile(r"\b(?:for|EACH)\b")
 DEFINED_WEAK = re.compile(r"^[0-9a-fA-F]+ [WVu] (.+)$", re.M)
 
 
-def build_flags() -> list[str]:
-    """The flags that CMakeLists.txt gives to level cpp for AVX2.
+def isas_of(source: Path) -> list[str]:
+    """The wide isas that a file of level cpp is compiled for."""
+    entries = (ROOT / "cpp" / "registry.def").read_text(encoding="utf-8")
+    both = re.search(rf'^(?:GAME\(\w+, |POLICY\(){source.stem},(?: "[^"]*",)? 2,', entries, re.M)
+    return list(WIDE if both else WIDE[:1])
+
+
+def build_flags(isa: str) -> list[str]:
+    """The flags that CMakeLists.txt gives to level cpp for an isa.
 
     Raises:
         ValueError: they are not where this function looks for them.
     """
     text = (ROOT / "CMakeLists.txt").read_text(encoding="utf-8")
-    found: list[str] = []
-    for name in ("flags", f"{ISA}_flags"):
-        match = re.search(rf"^set\({name} (-[^)]+)\)$", text, re.M)
+
+    def flags(name: str) -> list[str]:
+        match = re.search(rf"^set\({name} ([-$][^)]+)\)$", text, re.M)
         if match is None:
             raise ValueError(f"CMakeLists.txt has no line set({name} -…)")
-        found += match[1].split()
-    return found
+        words = match[1].split()
+        return [flag for word in words for flag in (flags(word[2:-1]) if word.startswith("${") else [word])]
+
+    return [*flags("flags"), *flags(f"{isa}_flags")]
 
 
 def kind_of(compiler: str) -> str:
@@ -68,13 +77,13 @@ def kind_of(compiler: str) -> str:
     raise ValueError(f"{compiler} is neither GCC nor Clang: {version.splitlines()[0]}")
 
 
-def compile_kernel(source: Path, target: Path, compiler: str) -> str:
-    """Compile a file as the build does for AVX2; returns the compiler's report on vectorisation.
+def compile_kernel(source: Path, target: Path, compiler: str, isa: str) -> str:
+    """Compile a file as the build does for an isa; returns the compiler's report on vectorisation.
 
     Raises:
         RuntimeError: it does not compile.
     """
-    command = [*shlex.split(compiler), "-std=c++20", *build_flags(), f"-DISA={ISA}", "-fPIC"]
+    command = [*shlex.split(compiler), "-std=c++20", *build_flags(isa), f"-DISA={isa}", "-fPIC"]
     command += ["-fvisibility=hidden", *REPORTS[kind_of(compiler)], "-I", str(ROOT / "cpp")]
     command += ["-c", str(source), "-o", str(target)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
@@ -115,21 +124,25 @@ def weak_symbols(binary: Path, *options: str) -> dict[str, str]:
     return dict(zip(listed(), listed("-C"), strict=True))
 
 
-def strangers(symbols: dict[str, str]) -> list[str]:
+def strangers(symbols: dict[str, str], isa: str) -> list[str]:
     """The symbols that do not belong to the namespace of the isa, as people know them."""
-    own = re.compile(rf"_Z(?:GV|T[VIST])?Z?N[rVK]*14compute_layers{len(ISA)}{ISA}")
+    own = re.compile(rf"_Z(?:GV|T[VIST])?Z?N[rVK]*14compute_layers{len(isa)}{isa}")
     return [readable for symbol, readable in symbols.items() if not own.match(symbol)]
 
 
 def check(source: Path, compiler: str) -> list[str]:
     """What is wrong with one file."""
+    found = []
     with TemporaryDirectory() as folder:
         target = Path(folder) / "kernel.o"
-        report = compile_kernel(source, target, compiler)
-        found = [problem for part in with_headers(source) for problem in not_vectorised(part, report)]
-        if shutil.which("nm") is None:
-            raise RuntimeError("there is no nm")
-        found += [f"{source.name}: weak symbol {symbol}" for symbol in strangers(weak_symbols(target))]
+        for isa in isas_of(source):
+            report = compile_kernel(source, target, compiler, isa)
+            problems = [problem for part in with_headers(source) for problem in not_vectorised(part, report)]
+            if shutil.which("nm") is None:
+                raise RuntimeError("there is no nm")
+            weak = strangers(weak_symbols(target), isa)
+            problems += [f"{source.name}: weak symbol {symbol}" for symbol in weak]
+            found += [problem if isa == WIDE[0] else f"{isa}: {problem}" for problem in problems]
     return found
 
 

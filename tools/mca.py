@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 ROOT = Path(__file__).resolve().parent.parent
+CPUS = {"x86_64": ("znver3", "skylake"), "x86_64_avx512": ("skylake-avx512", "icelake-server")}
 ITERATIONS = 500
 REGION = re.compile(
     r"^\[\d+\] Code Region - (?P<name>[^\n]+)\n.*?^Instructions: +(?P<instructions>\d+)$.*?"
@@ -60,7 +61,7 @@ def main() -> int:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("source", type=Path, nargs="+")
-    parser.add_argument("--cpu", nargs="+", default=["znver3", "skylake"], help="names that llvm-mca knows")
+    parser.add_argument("--cpu", nargs="+", help="names that llvm-mca knows; default: two that have the isa")
     parser.add_argument("--json", action="store_true", help="print a list of objects")
     arguments = parser.parse_args()
 
@@ -74,7 +75,9 @@ def main() -> int:
     for source in arguments.source:
         try:
             assembly = compile_to_assembly(source)
-            found = [region for cpu in arguments.cpu for region in simulate(assembly, simulator, cpu)]
+            folder = source.resolve().parent.parent.name
+            cpus = arguments.cpu or CPUS[folder]
+            found = [region for cpu in cpus for region in simulate(assembly, simulator, cpu)]
         except subprocess.CalledProcessError as error:
             print(error.stderr, file=sys.stderr)
             return 1

@@ -194,7 +194,7 @@ def resolve(
 
     Args:
         level: ``auto``, ``asm``, ``cpp`` or ``python``.
-        isa: ``baseline``, ``avx2``, ``neon`` or None.
+        isa: ``baseline``, ``avx2``, ``avx512``, ``neon`` or None.
         isas: the isas for which ``what`` has kernels, by native level.
         what: whose kernel it is, for the message.
 

@@ -24,6 +24,7 @@ VERSIONS = (
     ("python", "", "python/compute_layers", "py", "python"),
     ("cpp", "sources/cpp", "cpp", "cpp", "cpp"),
     ("asm, x86-64", "sources/asm/x86_64", "asm/x86_64", "cpp", "cpp"),
+    ("asm, AVX-512", "sources/asm/x86_64_avx512", "asm/x86_64_avx512", "cpp", "cpp"),
     ("asm, AArch64", "sources/asm/aarch64", "asm/aarch64", "cpp", "cpp"),
 )
 HEADER = re.compile(r"^(?P<indent>[ \t]*)(?:#|//)\s*\[(?P<number>\d+)\]\s*(?P<title>[^;.\n]*)")

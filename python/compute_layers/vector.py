@@ -146,7 +146,7 @@ class Env(_Simulation, gym.Env[Any, Any]):
         render_mode: one of the game's render modes, or None.
         game: the id.
         level: ``auto`` (the fastest there is), ``asm``, ``cpp`` or ``python``.
-        isa: ``baseline``, ``avx2``, ``neon``, or None for the widest.
+        isa: ``baseline``, ``avx2``, ``avx512``, ``neon``, or None for the widest.
         arguments: the game's own.
 
     Raises:
@@ -326,7 +326,7 @@ class VectorEnv(_Simulation, gym.vector.VectorEnv[Any, Any, Any]):
         num_envs: 1 to 2³¹ - 1.
         game: the id.
         level: ``auto`` (the fastest there is), ``asm``, ``cpp`` or ``python``.
-        isa: ``baseline``, ``avx2``, ``neon``, or None for the widest.
+        isa: ``baseline``, ``avx2``, ``avx512``, ``neon``, or None for the widest.
         max_episode_steps: steps after which an episode is truncated; None or -1 for never.
         autoreset_mode: a ``gymnasium.vector.AutoresetMode``.
         copy: whether observations are copies; if not, every call returns the same array.
