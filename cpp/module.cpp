@@ -578,6 +578,24 @@ class PyPlayer {
         streams_.assign(streams.data(), streams.data() + streams.size());
     }
 
+    // One observation as environments return it, a float32 array, without the checks and conversions of
+    // `call`; null and no error if it is anything else.
+    PyObject* call_exactly(PyObject* observation) {
+        const auto* const array = py::detail::array_proxy(observation);
+        const Shape& shape = player_.shape();
+        constexpr int layout = py::array::c_style | kAligned;
+        if (shape.observations || !shape.actions || Py_TYPE(observation) != array_type() ||
+            array->descr != float32() || array->nd != 1 || array->dimensions[0] != shape.observation ||
+            (array->flags & layout) != layout) {
+            return nullptr;
+        }
+        const Use use(used_);
+        grow(1);
+        int64_t action;
+        player_.act(workspace_, array->data, &action, 1, streams_.data(), capacity_);
+        return PyLong_FromLongLong(action);
+    }
+
     py::object call(const py::object& observation) {
         const Use use(used_);
         const Shape& shape = player_.shape();
@@ -640,6 +658,13 @@ class PyPlayer {
     std::atomic_flag& used() { return used_; }
 
   private:
+    static PyTypeObject* array_type() { return py::detail::npy_api::get().PyArray_Type_; }
+    // NumPy has one object for each built-in dtype in native byte order.
+    static PyObject* float32() {
+        static PyObject* const found = py::dtype::of<float>().release().ptr();
+        return found;
+    }
+
     static Head head_of(const std::string& name) {
         if (name == "argmax") return Head::argmax;
         if (name == "threshold") return Head::threshold;
@@ -734,6 +759,31 @@ class PyPlayer {
     int64_t capacity_ = 0;
     std::atomic_flag used_;
 };
+
+// The type slot behind agent(observation). One decision takes less than pybind11's search for an overload, so
+// that what agents are called with most often does not go through it.
+PyObject* call_player(PyObject* self, PyObject* args, PyObject* kwargs) {
+    // The layout of an instance whose only C++ base is PyPlayer.
+    auto* const instance = reinterpret_cast<py::detail::instance*>(self);
+    if (!instance->simple_layout || !instance->simple_holder_constructed) {
+        PyErr_SetString(PyExc_TypeError, "the agent was not initialised");
+        return nullptr;
+    }
+    auto* const player = static_cast<PyPlayer*>(instance->simple_value_holder[0]);
+    if (!kwargs && PyTuple_GET_SIZE(args) == 1) {
+        try {
+            if (PyObject* const action = player->call_exactly(PyTuple_GET_ITEM(args, 0))) return action;
+        } catch (const std::exception& problem) {
+            PyErr_SetString(PyExc_RuntimeError, problem.what());
+            return nullptr;
+        }
+    }
+    PyObject* const method = PyObject_GetAttrString(self, "_act");
+    if (!method) return nullptr;
+    PyObject* const action = PyObject_Call(method, args, kwargs);
+    Py_DECREF(method);
+    return action;
+}
 
 py::tuple run_rollout(const std::string& stem, const std::string& level,
                       const std::optional<std::string>& isa, const Shape& shape, const py::object& rules,
@@ -980,7 +1030,9 @@ PYBIND11_MODULE(_core, m, py::mod_gil_not_used()) {
         .def_property_readonly("elapsed", &PyBatch::elapsed)
         .def_property_readonly("parked", &PyBatch::parked);
 
-    py::class_<PyPlayer>(m, "Player", "A policy with its parameters, at one level.")
+    py::class_<PyPlayer>(
+        m, "Player", "A policy with its parameters, at one level.",
+        py::custom_type_setup([](PyHeapTypeObject* type) { type->ht_type.tp_call = call_player; }))
         .def(py::init<const std::string&, const std::string&, const std::optional<std::string>&,
                       const std::string&, const Shape&, const std::vector<py::array>&, std::vector<int64_t>,
                       std::vector<float>, std::vector<float>, bool, const py::object&>(),
@@ -990,7 +1042,7 @@ PYBIND11_MODULE(_core, m, py::mod_gil_not_used()) {
         .def("repeat", &PyPlayer::repeat, py::arg("observation"), py::arg("times"))
         .def_property("_streams", &PyPlayer::streams, &PyPlayer::set_streams)
         .def("_seed", &PyPlayer::seed, py::arg("low"), py::arg("high"))
-        .def("__call__", &PyPlayer::call, py::arg("observation"));
+        .def("_act", &PyPlayer::call, py::arg("observation"));
 
     m.def("rollout", &run_rollout, py::kw_only(), py::arg("stem"), py::arg("level"), py::arg("isa"),
           py::arg("shape"), py::arg("rules"), py::arg("params"), py::arg("options"), py::arg("limit"),

@@ -543,3 +543,32 @@ def test_a_path_elsewhere_is_no_name(game: str) -> None:
     """A name is looked up among the shipped agents only, never as a path."""
     with pytest.raises(ValueError, match="agent of"):
         cl.load_agent(game, "../../secrets")
+
+
+# ---- the quick path of one observation ----
+
+
+@pytest.mark.parametrize("id", VECTORS)
+def test_one_observation_in_any_form_gives_the_same_action(id: str) -> None:
+    """What is not float32, contiguous and of NumPy's own type takes the path that converts and checks."""
+    for name in cl.agents(id):
+        if cl.load_agent(id, name).metadata["family"] == "random":
+            continue
+        agent = cl.load_agent(id, name)
+        for row in observations(id, 20):
+            action = agent(row)
+            twice, swapped = np.repeat(row, 2), row.astype(">f4")
+            unaligned = np.frombuffer(b"x" + row.tobytes(), np.float32, offset=1)
+            forms = [row.tolist(), twice[::2], swapped, unaligned, row.astype(np.float64)]
+            for form in forms:
+                assert_same(agent(form), action, name, form)
+            assert_same(agent(observation=row), action, name)
+
+
+def test_an_agent_that_was_not_initialised_refuses(shipped: tuple[str, str]) -> None:
+    empty = cl.Agent.__new__(cl.Agent)
+    with pytest.raises(TypeError, match="not initialised"):
+        empty(np.zeros(4, np.float32))
+    for arguments in ((), (1, 2)):
+        with pytest.raises(TypeError):
+            cl.load_agent(*shipped)(*arguments)  # type: ignore[call-arg]

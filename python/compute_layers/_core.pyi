@@ -158,7 +158,10 @@ class Player:
     """
     A policy with its parameters, at one level.
     """
-    def __call__(self, observation: typing.Any) -> typing.Any: ...
+    def __call__(self, *args, **kwargs):
+        """
+        Call self as a function.
+        """
     def __init__(
         self,
         *,
@@ -174,6 +177,7 @@ class Player:
         draws: bool,
         rule: typing.Any,
     ) -> None: ...
+    def _act(self, observation: typing.Any) -> typing.Any: ...
     def _seed(
         self, low: typing.SupportsInt | typing.SupportsIndex, high: typing.SupportsInt | typing.SupportsIndex
     ) -> None: ...

@@ -7,7 +7,7 @@ import os
 from collections.abc import Iterable, Mapping
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -230,6 +230,10 @@ class Agent(_core.Player):
             rule=rule,
         )
         self.seed(seed)
+
+    if TYPE_CHECKING:  # a slot of the C++ type
+
+        def __call__(self, observation: Any) -> Any: ...
 
     def seed(self, seed: int) -> None:
         """Restart the random streams of a stochastic policy.
