@@ -38,6 +38,10 @@ def generate() -> str:
     # Compiler, flags, commit: their values belong to one build.
     text = re.sub(r"^(\w+): tuple = \('.*\)$", r"\1: tuple[str, ...]", text, flags=re.MULTILINE)
     text = re.sub(r"^(\w+: (?:str|int|float|bool)) = .*$", r"\1", text, flags=re.MULTILINE)
+    # A type slot has no signature.
+    text = text.replace(
+        "(self, *args, **kwargs):", "(self, *args: typing.Any, **kwargs: typing.Any) -> typing.Any:"
+    )
     # Generics without parameters, which mypy --strict refuses.
     text = re.sub(r"(?<=[:>] )(list|dict|tuple|memoryview)(?=[:\n]| =)", _with_parameters, text)
     text = re.sub(r"\bnumpy\.ndarray\b(?!\[)", "numpy.typing.NDArray[typing.Any]", text)

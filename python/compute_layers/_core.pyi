@@ -158,7 +158,7 @@ class Player:
     """
     A policy with its parameters, at one level.
     """
-    def __call__(self, *args, **kwargs):
+    def __call__(self, *args: typing.Any, **kwargs: typing.Any) -> typing.Any:
         """
         Call self as a function.
         """
