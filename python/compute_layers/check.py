@@ -1001,14 +1001,12 @@ def check(
             if levels and not found:
                 raise LevelUnavailable(f"{', '.join(levels)}: no such kernel is written for {game.id}")
             run.game(game, found)
-            for level in served:
-                if not _written(level, game):
-                    run.unavailable(game.id, level, "no such kernel is written")
+            for level in _unwritten(served, game):
+                run.unavailable(game.id, level, "no such kernel is written")
         for family in registry.families().values():
             run.policy(family, wanted, [level for level in served if _written(level, family)], not games)
-            for level in served:
-                if not _written(level, family):
-                    run.unavailable(family.stem, level, "no such kernel is written")
+            for level in _unwritten(served, family):
+                run.unavailable(family.stem, level, "no such kernel is written")
     return run.report
 
 
@@ -1021,6 +1019,12 @@ def _serves(family: Family, game: Game) -> bool:
         except ValueError:
             return False
     return True
+
+
+def _unwritten(levels: Sequence[Level], subject: Game | Family) -> list[Level]:
+    """The levels that the subject lacks altogether, each once; a wider isa is nobody's duty."""
+    lacking = {level.name: level for level in reversed(levels) if level.isa and not subject.isas[level.name]}
+    return [level for level in levels if level in lacking.values()]
 
 
 def _written(level: Level, subject: Game | Family) -> bool:

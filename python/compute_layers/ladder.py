@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -43,6 +43,9 @@ COLUMNS = {  # of the ladder, and how wide a terminal must be to have them
     "log(ns/step)": 136,
 }
 LANES = 256  # environments that a rollout steps together
+PYTHON_LANES = 8  # the same at level python
+PYTHON_TURN = 0.05  # seconds of work in a turn of level python, where a whole episode takes longer
+LONG_EPISODE = 500  # steps
 BOUNDARY_SIZES = (1, 8, 64, 1024)
 SYNC_LANES = 64  # for Gymnasium's games without a vector environment of their own
 VECTOR_LANES = (1024, 4096, 16384)  # for the others: the best counts
@@ -234,26 +237,31 @@ def _play(
     preparation = file.metadata.get("preparation", "none")
     observations: NDArray[Any] | None = None
     for level in wanted:
+        if not _has_row(level, game, file):
+            advance()
+            continue
         row = Row(file.name, file.layer, str(level), preparation)
         ladder.rows.append(row)
         try:
             agent = Agent(file, level.name, level.isa, seed=0)
-            registry.resolve(level.name, level.isa, game.isas, game.id)
+            registry.resolve(level.name, _isa_of(game, level), game.isas, game.id)
         except LevelUnavailable as problem:
             row.reason = str(problem)
             advance()
             continue
         play = _player(game, agent, level)
+        cost = 0.0
         if level.name == "python":
             first = play(1)
+            cost = first.seconds / first.steps
             each = max(first.seconds, 1e-6)
             row.returns = play(max(2, min(effort.episodes, int(effort.python_seconds / each)))).returns
         else:
             row.returns = play(effort.episodes).returns
         if observations is None:
             observations = _observations(game, file)
-        contestants["step", file.name, str(level)] = _rollout_contestant(play, level)
-        contestants["decision", file.name, str(level)] = _decision_contestant(agent, observations)
+        contestants["step", file.name, str(level)] = _rollout_contestant(play, level, cost)
+        contestants["decision", file.name, str(level)] = _decision_contestant(agent, observations, cost)
         advance()
     if reference:
         row = Row(file.name, file.layer, GYMNASIUM, preparation)
@@ -264,22 +272,44 @@ def _play(
         advance()
 
 
-def _player(game: Game, agent: Agent, level: Level, policy: Agent | None = None) -> Callable[[int], Any]:
-    def play(episodes: int) -> Any:
-        lanes = LANES if level.name != "python" else 8
+def _has_row(level: Level, game: Game, file: AgentFile) -> bool:
+    """Whether a level has a row for an agent: not an isa wider than all that the policy's kernels have, unless
+    it is the game's too and the policy has none at all."""
+    if level.isa is None or level.isa in file.family.isas[level.name]:
+        return True
+    return not file.family.isas[level.name] and level.isa in game.isas[level.name]
+
+
+def _isa_of(game: Game, level: Level) -> str | None:
+    """The isa of the game where the policy runs at this level: the same, or the game's widest."""
+    return level.isa if level.isa in game.isas.get(level.name, ()) else None
+
+
+def _player(game: Game, agent: Agent, level: Level) -> Callable[..., Any]:
+    def play(episodes: int, max_episode_steps: int | None = None) -> Any:
         return rollout(
-            game.id, policy or agent, episodes=episodes, level=level.name, isa=level.isa, num_envs=lanes
+            game.id,
+            agent,
+            episodes=episodes,
+            level=level.name,
+            isa=_isa_of(game, level),
+            num_envs=LANES if level.name != "python" else PYTHON_LANES,
+            max_episode_steps=max_episode_steps,
         )
 
     return play
 
 
-def _rollout_contestant(play: Callable[[int], Any], level: Level, python: bool = False) -> Contestant:
+def _rollout_contestant(play: Callable[..., Any], level: Level, cost: float) -> Contestant:
+    """Whole episodes; where level python takes `cost` seconds for a step, only as much of them as fits a turn."""
     # Many more episodes than lanes, so that the last ones, which leave lanes idle, weigh little.
-    episodes = 4 if level.name == "python" or python else 8 * LANES
+    episodes = 8 * LANES if cost == 0 else 4
+    limit = (
+        None if cost * episodes * LONG_EPISODE < PYTHON_TURN else max(8, int(PYTHON_TURN / cost / episodes))
+    )
 
     def run(times: int) -> tuple[float, float]:
-        run = play(times * episodes)
+        run = play(times * episodes, limit)
         return run.seconds, float(run.steps)
 
     return run
@@ -297,8 +327,8 @@ def _observations(game: Game, file: AgentFile) -> NDArray[Any]:
     return np.concatenate(seen)
 
 
-def _decision_contestant(agent: Agent, observations: NDArray[Any]) -> Contestant:
-    rows = observations if agent.level != "python" else observations[:LANES].copy()
+def _decision_contestant(agent: Agent, observations: NDArray[Any], cost: float) -> Contestant:
+    rows = observations if cost == 0 else observations[: max(8, min(LANES, int(PYTHON_TURN / cost)))].copy()
     return lambda times: (agent.repeat(rows, times), float(times * len(rows)))
 
 
@@ -372,34 +402,40 @@ def _matrix(
     contestants: dict[Any, Contestant],
 ) -> None:
     """Every level of the game with every level of the policy, for the best agent that has them all."""
-    widest = {level.name: level for level in wanted}
-    best = sorted(
-        (row for row in ladder.rows if row.returns is not None and row.level != GYMNASIUM),
-        key=lambda row: (-sum(other.agent == row.agent and not other.reason for other in ladder.rows),
-                         -float(row.returns.mean()) if row.returns is not None else 0.0),
-    )  # fmt: skip
-    if not best or len(widest) < 2:
+    names = list(dict.fromkeys(level.name for level in wanted))
+    means = {row.agent: row.returns.mean() for row in ladder.rows if row.returns is not None}
+    full = [file for file in files if file.name in means and all(
+        name == "python" or file.family.isas[name] for name in names)]  # fmt: skip
+    if not full or len(names) < 2:
         return
-    ladder.matrix_agent = best[0].agent
-    file = next(file for file in files if file.name == ladder.matrix_agent)
-    for level in widest.values():
-        for policy in widest.values():
-            try:
-                agent = Agent(file, policy.name, policy.isa, seed=0)
-            except LevelUnavailable:
-                continue
-            play = _player(game, agent, level)
-            slow = policy.name == "python"
-            contestants["matrix", str(level), str(policy)] = _rollout_contestant(play, level, slow)
+    file = max(full, key=lambda file: means[file.name])
+    ladder.matrix_agent = file.name
+
+    def widest(name: str, isas: Mapping[str, tuple[str, ...]]) -> Level:
+        return [level for level in wanted if level.name == name and level.isa in (None, *isas.get(name, ()))][
+            -1
+        ]
+
+    for name in names:
+        level = widest(name, game.isas)
+        for other in names:
+            policy = widest(other, file.family.isas)
+            play = _player(game, Agent(file, policy.name, policy.isa, seed=0), level)
+            cost = 0.0
+            if "python" in (name, other):
+                first = play(1)
+                cost = first.seconds / first.steps
+            contestants["matrix", str(level), str(policy)] = _rollout_contestant(play, level, cost)
 
 
 def _boundary(
     ladder: Ladder, game: Game, wanted: Sequence[Level], contestants: dict[Any, Contestant]
 ) -> None:
     """The same steps as a native loop, as calls of the native batch, and through Gymnasium's interface."""
-    if not wanted:
+    served = [level for level in wanted if level.isa is None or level.isa in game.isas[level.name]]
+    if not served:
         return
-    level = wanted[-1]
+    level = served[-1]
     ladder.boundary_level = str(level)
     limit = game.entry.max_episode_steps
     for n in BOUNDARY_SIZES:
