@@ -6,6 +6,8 @@ namespace {
 
 enum { kWeights, kBias };
 
+constexpr int64_t kRows = 8;  // rows whose sums go on together: enough to hide the latency of each
+
 template <Head kHead, bool kPartial>
 void act(const PolicyBatch* b) {
     const int64_t inputs = b->inputs, rows = rows_of(b);
@@ -15,7 +17,7 @@ void act(const PolicyBatch* b) {
     for (int64_t lane = 0; lane < b->n; lane += kLanes) {
         const float* const observation = static_cast<const float*>(b->observation) + lane * inputs;
         Decision<kHead> decision;
-        Vector y[kBlock];
+        Vector y[kRows];
         int64_t r = 0;
         if constexpr (kPartial) {
             for (; r < rows; ++r) {
@@ -24,6 +26,10 @@ void act(const PolicyBatch* b) {
             }
         } else {
             transpose_all(observation, inputs, x);
+            for (; r + kRows <= rows; r += kRows) {
+                chains<kRows>(inputs, weights + r * inputs, bias + r, x, y);
+                for (int64_t j = 0; j < kRows; ++j) decision.take(b, lane, r + j, y[j]);
+            }
             for (; r + kBlock <= rows; r += kBlock) {
                 chains<kBlock>(inputs, weights + r * inputs, bias + r, x, y);
                 for (int64_t j = 0; j < kBlock; ++j) decision.take(b, lane, r + j, y[j]);

@@ -19,6 +19,7 @@ static_assert(offsetof(compute_layers::Tensor, data) == 0);
 //  r12  action of lane 0             r14  bytes of an action (box)      r13  lanes left
 //
 //  ymm0-3   y_r .. y_r+3 of 8 lanes  ymm4  x_k  ymm5-8  W[r,k] .. W[r+3,k]  ymm8, ymm9  scratch of the heads
+//  ymm0-7   y_r .. y_r+7 of 8 lanes  ymm8  x_k  ymm9, ymm12-14  W[r,k] .. W[r+7,k] in turn, rcx  W[r+4,k]
 //  ymm0-7   partial sums of lanes 0-7           ymm8    W[r,k..k+7]         ymm14, ymm15  for the last terms
 //  ymm10    best   ymm11  its row, int32 (argmax)
 #define OBSERVATION_0 "(%%rdi)"
@@ -169,6 +170,59 @@ static_assert(offsetof(compute_layers::Tensor, data) == 0);
     LABEL(24)                                                                                            \
     OP(add, "%%rdx", "%%r10",                               "W[r+4,0]")
 
+// Term k + j of eight rows, which are enough to hide the latency of their sums.
+#define TERM_OF_8(j)                                                                                     \
+    OP(vmovaps, "32*" #j "(%%r8)", Y(8),                    "x_k")                                       \
+    OP(vbroadcastss, "4*" #j "(%%r10)", Y(9),               "W[r,k]")                                    \
+    OP(vbroadcastss, "4*" #j "(%%r10,%%rsi)", Y(12),        "W[r+1,k]")                                  \
+    OP(vfmadd231ps, Y(8), Y(9), Y(0),                       "y_r + W[r,k]*x_k")                          \
+    OP(vfmadd231ps, Y(8), Y(12), Y(1),                      "y_r+1 + W[r+1,k]*x_k")                      \
+    OP(vbroadcastss, "4*" #j "(%%r10,%%rsi,2)", Y(13),      "W[r+2,k]")                                  \
+    OP(vbroadcastss, "4*" #j "(%%r10,%%rdx)", Y(14),        "W[r+3,k]")                                  \
+    OP(vfmadd231ps, Y(8), Y(13), Y(2),                      "y_r+2 + W[r+2,k]*x_k")                      \
+    OP(vfmadd231ps, Y(8), Y(14), Y(3),                      "y_r+3 + W[r+3,k]*x_k")                      \
+    OP(vbroadcastss, "4*" #j "(%%rcx)", Y(9),               "W[r+4,k]")                                  \
+    OP(vbroadcastss, "4*" #j "(%%rcx,%%rsi)", Y(12),        "W[r+5,k]")                                  \
+    OP(vfmadd231ps, Y(8), Y(9), Y(4),                       "y_r+4 + W[r+4,k]*x_k")                      \
+    OP(vfmadd231ps, Y(8), Y(12), Y(5),                      "y_r+5 + W[r+5,k]*x_k")                      \
+    OP(vbroadcastss, "4*" #j "(%%rcx,%%rsi,2)", Y(13),      "W[r+6,k]")                                  \
+    OP(vbroadcastss, "4*" #j "(%%rcx,%%rdx)", Y(14),        "W[r+7,k]")                                  \
+    OP(vfmadd231ps, Y(8), Y(13), Y(6),                      "y_r+6 + W[r+6,k]*x_k")                      \
+    OP(vfmadd231ps, Y(8), Y(14), Y(7),                      "y_r+7 + W[r+7,k]*x_k")
+
+// y_r .. y_r+7; r10 moves to row r + 8.
+#define CHAINS_8                                                                                         \
+    OP(vbroadcastss, "(%%r15,%%r11,4)", Y(0),               "y_r = b_r")                                 \
+    OP(vbroadcastss, "4(%%r15,%%r11,4)", Y(1),              "y_r+1 = b_r+1")                             \
+    OP(vbroadcastss, "8(%%r15,%%r11,4)", Y(2),              "y_r+2 = b_r+2")                             \
+    OP(vbroadcastss, "12(%%r15,%%r11,4)", Y(3),             "y_r+3 = b_r+3")                             \
+    OP(vbroadcastss, "16(%%r15,%%r11,4)", Y(4),             "y_r+4 = b_r+4")                             \
+    OP(vbroadcastss, "20(%%r15,%%r11,4)", Y(5),             "y_r+5 = b_r+5")                             \
+    OP(vbroadcastss, "24(%%r15,%%r11,4)", Y(6),             "y_r+6 = b_r+6")                             \
+    OP(vbroadcastss, "28(%%r15,%%r11,4)", Y(7),             "y_r+7 = b_r+7")                             \
+    OP(lea, "(%%r10,%%rsi,4)", "%%rcx",                     "W[r+4,0]")                                  \
+    OP(mov, "%c[scratch](%[b])", "%%r8",                    "x_0")                                       \
+    OP(mov, "%c[inputs](%[b])", "%%rax",                    "inputs")                                    \
+    OP(sub, "$2", "%%rax",                                  "two terms?")                                \
+    OP(jl, "52f",                                           "no")                                        \
+    LABEL(51)                                                                                            \
+    MCA_BEGIN("linear/chains_8")                                                                         \
+    TERM_OF_8(0)                                                                                         \
+    TERM_OF_8(1)                                                                                         \
+    OP(add, "$64", "%%r8",                                  "k + 2")                                     \
+    OP(add, "$8", "%%r10",                                  "k + 2")                                     \
+    OP(add, "$8", "%%rcx",                                  "k + 2")                                     \
+    OP(sub, "$2", "%%rax",                                  "another two?")                              \
+    MCA_END                                                                                              \
+    OP(jge, "51b",                                          "next terms")                                \
+    LABEL(52)                                                                                            \
+    OP(add, "$2", "%%rax",                                  "terms left")                                \
+    OP(jz, "53f",                                           "none")                                      \
+    TERM_OF_8(0)                                                                                         \
+    OP(add, "$4", "%%rcx",                                  "k + 1")                                     \
+    LABEL(53)                                                                                            \
+    OP(lea, "(%%rcx,%%rdx)", "%%r10",                       "W[r+7,inputs] = W[r+8,0]")
+
 // Term k + j of one row.
 #define TERM_OF_1(j)                                                                                     \
     OP(vbroadcastss, "4*" #j "(%%r10)", Y(5),               "W[r,k]")                                    \
@@ -204,6 +258,20 @@ static_assert(offsetof(compute_layers::Tensor, data) == 0);
     LABEL(28)
 
 #define EACH_CHAIN(HEAD)                                                                                 \
+    LABEL(5)                                                                                             \
+    OP(lea, "8(%%r11)", "%%rax",                            "r + 8")                                     \
+    OP(cmp, "%%rbx", "%%rax",                               "eight rows left?")                          \
+    OP(jg, "2f",                                            "no")                                        \
+    CHAINS_8                                                                                             \
+    HEAD(0)                                                                                              \
+    HEAD(1)                                                                                              \
+    HEAD(2)                                                                                              \
+    HEAD(3)                                                                                              \
+    HEAD(4)                                                                                              \
+    HEAD(5)                                                                                              \
+    HEAD(6)                                                                                              \
+    HEAD(7)                                                                                              \
+    OP(jmp, "5b",                                           "next rows")                                 \
     LABEL(2)                                                                                             \
     OP(lea, "4(%%r11)", "%%rax",                            "r + 4")                                     \
     OP(cmp, "%%rbx", "%%rax",                               "four rows left?")                           \
