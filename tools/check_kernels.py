@@ -33,7 +33,7 @@ REMARK = re.compile(
     r"^(?P<file>[^:\n]+):(?P<line>\d+):\d+: (?:optimized: +loop vectorized|remark: vectorized loop)", re.M
 )
 MARKED = re.compile(r"//\s*vectorised\b")
-LOOP = re.compile(r"\b(?:for|EACH)\b")
+LOOP = re.compile(r"\b(?:for|EACH\w*)\b")
 DEFINED_WEAK = re.compile(r"^[0-9a-fA-F]+ [WVu] (.+)$", re.M)
 
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// A layer of weights for kLanes observations at a time, and the heads that make actions of the last layer's
-// sums: what the families with weights share. The order of every sum is that of python's policies/linear.py.
+// What the families with weights share: observations turned into vectors of kLanes, one for each feature, and
+// the heads that make actions of sums. The order of every sum is that of python's policies/linear.py.
 #pragma once
 
 #include "../registry.hpp"
@@ -32,6 +32,7 @@ using Lanes [[gnu::vector_size(sizeof(Vector)), gnu::may_alias]] = float;
 using Block [[gnu::vector_size(sizeof(float) * kBlock)]] = float;
 
 inline Lanes& lanes(Vector& v) { return *reinterpret_cast<Lanes*>(&v); }
+inline Lanes& lanes(float* x) { return *reinterpret_cast<Lanes*>(x); }
 
 // kBlock features of two observations that are four lanes apart, side by side.
 inline void load(const float* observation, int64_t inputs, Lanes& pair) {
@@ -41,8 +42,9 @@ inline void load(const float* observation, int64_t inputs, Lanes& pair) {
     pair = __builtin_shufflevector(first, second, 0, 1, 2, 3, 4, 5, 6, 7);
 }
 
-// kBlock features of kLanes observations.
-inline void transpose(const float* observation, int64_t inputs, Vector* x) {
+// kBlock features of kLanes observations; they come to lie kStride numbers apart.
+template <int64_t kStride>
+inline void transpose(const float* observation, int64_t inputs, float* x) {
     Lanes r0, r1, r2, r3;
     load(observation, inputs, r0);
     load(observation + inputs, inputs, r1);
@@ -52,83 +54,27 @@ inline void transpose(const float* observation, int64_t inputs, Vector* x) {
                 low23 = __builtin_shufflevector(r2, r3, 0, 8, 1, 9, 4, 12, 5, 13),
                 high01 = __builtin_shufflevector(r0, r1, 2, 10, 3, 11, 6, 14, 7, 15),
                 high23 = __builtin_shufflevector(r2, r3, 2, 10, 3, 11, 6, 14, 7, 15);
-    lanes(x[0]) = __builtin_shufflevector(low01, low23, 0, 1, 8, 9, 4, 5, 12, 13);
-    lanes(x[1]) = __builtin_shufflevector(low01, low23, 2, 3, 10, 11, 6, 7, 14, 15);
-    lanes(x[2]) = __builtin_shufflevector(high01, high23, 0, 1, 8, 9, 4, 5, 12, 13);
-    lanes(x[3]) = __builtin_shufflevector(high01, high23, 2, 3, 10, 11, 6, 7, 14, 15);
+    lanes(x) = __builtin_shufflevector(low01, low23, 0, 1, 8, 9, 4, 5, 12, 13);
+    lanes(x + kStride) = __builtin_shufflevector(low01, low23, 2, 3, 10, 11, 6, 7, 14, 15);
+    lanes(x + 2 * kStride) = __builtin_shufflevector(high01, high23, 0, 1, 8, 9, 4, 5, 12, 13);
+    lanes(x + 3 * kStride) = __builtin_shufflevector(high01, high23, 2, 3, 10, 11, 6, 7, 14, 15);
 }
 
 // All features of kLanes observations. The last block may repeat features of the one before it.
-inline void transpose_all(const float* observation, int64_t inputs, Vector* x) {
-    for (int64_t k = 0; k + kBlock <= inputs; k += kBlock) transpose(observation + k, inputs, x + k);
+template <int64_t kStride>
+inline void transpose_all(const float* observation, int64_t inputs, float* x) {
+    for (int64_t k = 0; k + kBlock <= inputs; k += kBlock) {
+        transpose<kStride>(observation + k, inputs, x + k * kStride);
+    }
     if (inputs >= kBlock) {
-        transpose(observation + inputs - kBlock, inputs, x + inputs - kBlock);
+        transpose<kStride>(observation + inputs - kBlock, inputs, x + (inputs - kBlock) * kStride);
         return;
     }
     for (int64_t k = 0; k < inputs; ++k) {
         const float *const low = observation + k, *const high = low + 4 * inputs;
-        lanes(x[k]) = Lanes{low[0],  low[inputs],  low[2 * inputs],  low[3 * inputs],
-                            high[0], high[inputs], high[2 * inputs], high[3 * inputs]};
+        lanes(x + k * kStride) = Lanes{low[0],  low[inputs],  low[2 * inputs],  low[3 * inputs],
+                                       high[0], high[inputs], high[2 * inputs], high[3 * inputs]};
     }
-}
-
-// y[r] = b[r] + W[r]·x for kRows rows, fused, k ascending.
-template <int64_t kRows>
-inline void chains(int64_t inputs, const float* weights, const float* bias, const Vector* x, Vector* y) {
-    Vector sum[kRows];
-    for (int64_t r = 0; r < kRows; ++r) {
-        EACH(i) sum[r].at[i] = bias[r];
-    }
-    for (int64_t k = 0; k < inputs; ++k) {
-        for (int64_t r = 0; r < kRows; ++r) {
-            const float weight = weights[r * inputs + k];
-            EACH(i) {  // vectorised
-                sum[r].at[i] = __builtin_fmaf(weight, x[k].at[i], sum[r].at[i]);
-            }
-        }
-    }
-    for (int64_t r = 0; r < kRows; ++r) lanes(y[r]) = lanes(sum[r]);
-}
-
-// The same for one row with kPartials sums: term k goes to sum k % kPartials. Here the vectors hold the sums
-// of one observation.
-inline void partial_sums(int64_t inputs, const float* weights, float bias, const float* observation,
-                         Vector& y) {
-    Vector sum[kLanes];
-    for (int64_t i = 0; i < kLanes; ++i) lanes(sum[i]) = Lanes{bias};
-    int64_t k = 0;
-    for (; k + kPartials <= inputs; k += kPartials) {
-        for (int64_t i = 0; i < kLanes; ++i) {
-            EACH(j) {  // vectorised
-                sum[i].at[j] = __builtin_fmaf(weights[k + j], observation[i * inputs + k + j], sum[i].at[j]);
-            }
-        }
-    }
-    const int rest = static_cast<int>(inputs - k);
-    if (rest) {
-        for (int64_t i = 0; i < kLanes; ++i) {
-            EACH(j) {  // vectorised
-                // Beyond the row -0 * 0 = -0, which changes no sum, not even one that is a zero.
-                const float weight = j < rest ? weights[k + j] : -0.0f;
-                const float feature = j < rest ? observation[i * inputs + k + j] : 0.0f;
-                sum[i].at[j] = __builtin_fmaf(weight, feature, sum[i].at[j]);
-            }
-        }
-    }
-
-    // s_j = p_j + p_j+4 of lanes i and i + 4, t_j = s_j + s_j+2 of four lanes, y = t_0 + t_1 of eight.
-    Lanes s[4];
-    for (int64_t i = 0; i < 4; ++i) {
-        const Lanes p = lanes(sum[i]), q = lanes(sum[i + 4]);
-        s[i] = __builtin_shufflevector(p, q, 0, 1, 2, 3, 8, 9, 10, 11) +
-               __builtin_shufflevector(p, q, 4, 5, 6, 7, 12, 13, 14, 15);
-    }
-    const Lanes t01 = __builtin_shufflevector(s[0], s[1], 0, 1, 8, 9, 4, 5, 12, 13) +
-                      __builtin_shufflevector(s[0], s[1], 2, 3, 10, 11, 6, 7, 14, 15);
-    const Lanes t23 = __builtin_shufflevector(s[2], s[3], 0, 1, 8, 9, 4, 5, 12, 13) +
-                      __builtin_shufflevector(s[2], s[3], 2, 3, 10, 11, 6, 7, 14, 15);
-    lanes(y) = __builtin_shufflevector(t01, t23, 0, 2, 8, 10, 4, 6, 12, 14) +
-               __builtin_shufflevector(t01, t23, 1, 3, 9, 11, 5, 7, 13, 15);
 }
 
 // How the sums of kLanes observations, given row by row, become their actions.

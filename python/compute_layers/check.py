@@ -674,7 +674,7 @@ def spaces_of(games: Sequence[Game], synthetic: bool) -> list[Game]:
     return list(pairs.values())
 
 
-FREE_SIZES = (1, 2, 3, 5, 8, 9, 16, 31, 33)  # of what a file may choose, such as the width of a layer
+FREE_SIZES = (1, 2, 3, 5, 8, 9, 16, 31, 33, 70)  # of what a file may choose, such as the width of a layer
 LAYERS = (1, 2, 3, 4)
 
 

@@ -1,0 +1,610 @@
+// SPDX-License-Identifier: MIT
+// Level asm, AVX2 and FMA, of the family `mlp`: every layer for up to 16 observations at a time, or for one,
+// then a head. Comments in the words of python/compute_layers/policies/{linear,mlp}.py; cpp/policies/mlp.cpp
+// says how the weights were packed.
+#include "mlp.hpp"
+
+#include "layer.hpp"
+#include "registry.hpp"
+
+namespace compute_layers::asm_x86_64 {
+namespace {
+
+// clang-format off
+
+struct Constants { ACTIVATION_CONSTANTS(ROW_FIELD) };
+constexpr Constants kConstants = { ACTIVATION_CONSTANTS(ROW_VALUE) };
+
+// y = tanh(y) in registers a and b, with the scratch registers z, p, q and u, w, v.
+#define TANH_2(a, b, z, p, q, u, w, v)                                                                   \
+    OP(vmovaps, C(minus_limit), Y(z),                       "-LIMIT")                                    \
+    OP(vmovaps, C(minus_limit), Y(u),                       "-LIMIT")                                    \
+    OP(vmovaps, C(limit), Y(q),                             "LIMIT")                                     \
+    OP(vmaxps, Y(a), Y(z), Y(a),                            "y = -LIMIT if -LIMIT > x else x")           \
+    OP(vmaxps, Y(b), Y(u), Y(b),                            "y")                                         \
+    OP(vminps, Y(a), Y(q), Y(a),                            "y = LIMIT if LIMIT < y else y")             \
+    OP(vminps, Y(b), Y(q), Y(b),                            "y")                                         \
+    OP(vmulps, Y(a), Y(a), Y(z),                            "z = y*y")                                   \
+    OP(vmulps, Y(b), Y(b), Y(u),                            "z")                                         \
+    OP(vmovaps, C(P0), Y(p),                                "P[0]")                                      \
+    OP(vmovaps, C(P0), Y(w),                                "P[0]")                                      \
+    OP(vaddps, C(Q0), Y(z), Y(q),                           "z + Q[0]")                                  \
+    OP(vaddps, C(Q0), Y(u), Y(v),                           "z + Q[0]")                                  \
+    OP(vfmadd213ps, C(P1), Y(z), Y(p),                      "p*z + P[1]")                                \
+    OP(vfmadd213ps, C(P1), Y(u), Y(w),                      "p*z + P[1]")                                \
+    OP(vfmadd213ps, C(Q1), Y(z), Y(q),                      "q*z + Q[1]")                                \
+    OP(vfmadd213ps, C(Q1), Y(u), Y(v),                      "q*z + Q[1]")                                \
+    OP(vfmadd213ps, C(P2), Y(z), Y(p),                      "p*z + P[2]")                                \
+    OP(vfmadd213ps, C(P2), Y(u), Y(w),                      "p*z + P[2]")                                \
+    OP(vfmadd213ps, C(Q2), Y(z), Y(q),                      "q*z + Q[2]")                                \
+    OP(vfmadd213ps, C(Q2), Y(u), Y(v),                      "q*z + Q[2]")                                \
+    OP(vfmadd213ps, C(P3), Y(z), Y(p),                      "p = p*z + P[3]")                            \
+    OP(vfmadd213ps, C(P3), Y(u), Y(w),                      "p")                                         \
+    OP(vfmadd213ps, C(Q3), Y(z), Y(q),                      "q = q*z + Q[3]")                            \
+    OP(vfmadd213ps, C(Q3), Y(u), Y(v),                      "q")                                         \
+    OP(vmulps, Y(a), Y(p), Y(a),                            "y*p")                                       \
+    OP(vmulps, Y(b), Y(w), Y(b),                            "y*p")                                       \
+    OP(vdivps, Y(q), Y(a), Y(a),                            "y*p / q")                                   \
+    OP(vdivps, Y(v), Y(b), Y(b),                            "y*p / q")
+
+// y = relu(y) in register a; vmaxps gives its last source, here 0.0, unless the other is truly greater.
+#define RELU(a, zero)                                                                                    \
+    OP(vmaxps, Y(zero), Y(a), Y(a),                         "y if y > 0 else 0")
+
+// y = sigmoid(y) in register a.
+#define SIGMOID(a, t, p, n)                                                                              \
+    OP(vmovaps, C(lowest), Y(t),                            "LOWEST")                                    \
+    OP(vmovaps, C(highest), Y(p),                           "HIGHEST")                                   \
+    OP(vmaxps, Y(a), Y(t), Y(a),                            "y = LOWEST if LOWEST > x else x")           \
+    OP(vminps, Y(a), Y(p), Y(a),                            "y = HIGHEST if HIGHEST < y else y")         \
+    OP(vmovaps, C(minus_log2_e), Y(t),                      "MINUS_LOG2_E")                              \
+    OP(vmovaps, C(E0), Y(p),                                "EXP[0]")                                    \
+    OP(vfmadd213ps, C(round), Y(a), Y(t),                   "t = y*MINUS_LOG2_E + ROUND")                \
+    OP(vsubps, C(round), Y(t), Y(n),                        "n = t - ROUND")                             \
+    OP(vpslld, "$23", Y(t), Y(t),                           "2**n")                                      \
+    OP(vfmadd231ps, C(ln2_high), Y(n), Y(a),                "y + n*LN2_HIGH")                            \
+    OP(vfmadd231ps, C(ln2_low), Y(n), Y(a),                 "q, and n*LN2_LOW")                          \
+    OP(vmovaps, C(one), Y(n),                               "1.0")                                       \
+    OP(vfmadd213ps, C(E1), Y(a), Y(p),                      "p*q + EXP[1]")                              \
+    OP(vfmadd213ps, C(E2), Y(a), Y(p),                      "p*q + EXP[2]")                              \
+    OP(vfmadd213ps, C(E3), Y(a), Y(p),                      "p*q + EXP[3]")                              \
+    OP(vfmadd213ps, C(E4), Y(a), Y(p),                      "p*q + EXP[4]")                              \
+    OP(vfmadd213ps, C(E5), Y(a), Y(p),                      "p*q + EXP[5]")                              \
+    OP(vfmadd213ps, C(E6), Y(a), Y(p),                      "p = p*q + EXP[6]")                          \
+    OP(vfmadd213ps, Y(n), Y(t), Y(p),                       "p*2**n + 1")                                \
+    OP(vdivps, Y(p), Y(n), Y(a),                            "1 / (p*2**n + 1)")
+
+// The activation, if there is one after this layer, of registers 0 and 1, of 0 to 7, or of 0 alone.
+#define TANH_OF_2 TANH_2(0, 1, 8, 9, 10, 11, 12, 13)
+#define TANH_OF_8                                                                                        \
+    TANH_2(0, 1, 8, 9, 10, 11, 12, 13)                                                                   \
+    TANH_2(2, 3, 8, 9, 10, 11, 12, 13)                                                                   \
+    TANH_2(4, 5, 8, 9, 10, 11, 12, 13)                                                                   \
+    TANH_2(6, 7, 8, 9, 10, 11, 12, 13)
+#define RELU_OF_2 RELU(0, 8) RELU(1, 8)
+#define RELU_OF_8 RELU(0, 8) RELU(1, 8) RELU(2, 8) RELU(3, 8) RELU(4, 8) RELU(5, 8) RELU(6, 8) RELU(7, 8)
+#define SIGMOID_OF_2 SIGMOID(0, 8, 9, 10) SIGMOID(1, 11, 12, 13)
+#define SIGMOID_OF_8                                                                                     \
+    SIGMOID(0, 8, 9, 10) SIGMOID(1, 11, 12, 13) SIGMOID(2, 8, 9, 10) SIGMOID(3, 11, 12, 13)              \
+    SIGMOID(4, 8, 9, 10) SIGMOID(5, 11, 12, 13) SIGMOID(6, 8, 9, 10) SIGMOID(7, 11, 12, 13)
+
+#define ACTIVATE(registers)                                                                              \
+    OP(cmp, "$1", "%%rbx",                                  "the last layer?")                           \
+    OP(je, "23f",                                           "it has no activation")                      \
+    OP(mov, "%c[choices](%[b])", "%%rax",                   "choices")                                   \
+    OP(cmpq, "$1", "(%%rax)",                               "the activation")                            \
+    OP(je, "21f",                                           "relu")                                      \
+    OP(ja, "22f",                                           "sigmoid")                                   \
+    TANH_OF_##registers                                                                                  \
+    OP(jmp, "23f",                                          "done")                                      \
+    LABEL(21)                                                                                            \
+    OP(vxorps, X(8), X(8), X(8),                            "0.0")                                       \
+    RELU_OF_##registers                                                                                  \
+    OP(jmp, "23f",                                          "done")                                      \
+    LABEL(22)                                                                                            \
+    SIGMOID_OF_##registers                                                                               \
+    LABEL(23)
+
+//  Registers of act_<head>
+//
+//  rdi  observation 0 of the next group   rsi  bytes of an observation   rdx  of three, then y_r   rax  scratch
+//  r8   x of the layer, float[inputs][16 lanes]   rcx  x_k    r10  packed weights   r15  the layer's tensors
+//  rbx  layers left   r11  rows left   r12  action of lane 0  r13  lanes left       r14  bytes of an action
+//
+//  ymm0, ymm1   y_r of lanes 0 to 7, 8 to 15; ymm2-7 those of r+1 to r+3   ymm8, ymm9  x_k  ymm10-13  W[r,k] ..
+//  ymm0-7       partial sums of 8 lanes                                    ymm8        W[r,k]
+
+// x_k of the group: lanes 8 to 15 lie 32 bytes behind lanes 0 to 7. Without them the other half is computed
+// all the same, of whatever lies there.
+#define LOAD_GROUP                                                                                       \
+    LABEL(1)                                                                                             \
+    OP(mov, "%c[scratch](%[b])", "%%r8",                    "x of lanes 0 to 7")                         \
+    LABEL(2)                                                                                             \
+    OP(lea, "(%%rsi,%%rsi,2)", "%%rdx",                     "bytes of three observations")               \
+    TRANSPOSE(64)                                                                                        \
+    OP(test, "$32", "%%r8b",                                "lanes 8 to 15 just now?")                   \
+    OP(jnz, "3f",                                           "done")                                      \
+    OP(cmp, "$8", "%%r13",                                  "are there any?")                            \
+    OP(je, "3f",                                            "no")                                        \
+    OP(mov, "%c[scratch](%[b])", "%%r8",                    "scratch")                                   \
+    OP(add, "$32", "%%r8",                                  "x of lanes 8 to 15")                        \
+    OP(jmp, "2b",                                           "transpose them")
+
+#define FIRST_LAYER                                                                                      \
+    LABEL(3)                                                                                             \
+    OP(mov, "%c[packed](%[b])", "%%r10",                    "packed")                                    \
+    OP(mov, "%c[tensors](%[b])", "%%r15",                   "W0")                                        \
+    OP(mov, "%c[tensor_count](%[b])", "%%rbx",              "tensors")                                   \
+    OP(shr, "$1", "%%rbx",                                  "layers")
+
+// y behind x; x is a multiple of 16 rows long.
+#define PLACE_Y                                                                                          \
+    OP(mov, "%c[columns](%%r15)", "%%rax",                  "inputs")                                    \
+    OP(mov, "%c[rows](%%r15)", "%%r11",                     "rows")                                      \
+    OP(lea, "15(%%rax)", "%%rdx",                           "inputs, rounded up")                        \
+    OP(and, "$-16", "%%rdx",                                "to a multiple of 16")                       \
+    OP(shl, "$6", "%%rdx",                                  "bytes of x")                                \
+    OP(add, "%%r8", "%%rdx",                                "y")
+
+#define IF_PARTIAL(label)                                                                                \
+    OP(cmp, "$32", "%%rax",                                 "32 inputs or more")                         \
+    OP(jl, "5f",                                            "no")                                        \
+    OP(cmp, "$8", "%%r11",                                  "for 8 rows or less?")                       \
+    OP(jle, #label "f",                                     "partial sums")                              \
+    LABEL(5)
+
+#define TERM(w, a, b, note)                                                                              \
+    OP(vfmadd231ps, Y(8), Y(w), Y(a),                       note)                                        \
+    OP(vfmadd231ps, Y(9), Y(w), Y(b),                       note)
+
+// Rows r .. r+3 of a tile: y_r = b_r, then W[r,k]*x_k, k ascending.
+#define SUM_ROWS                                                                                         \
+    OP(vbroadcastss, "(%%r10)", Y(0),                       "y_r = b_r")                                 \
+    OP(vbroadcastss, "4(%%r10)", Y(2),                      "y_r+1")                                     \
+    OP(vbroadcastss, "8(%%r10)", Y(4),                      "y_r+2")                                     \
+    OP(vbroadcastss, "12(%%r10)", Y(6),                     "y_r+3")                                     \
+    OP(vmovaps, Y(0), Y(1),                                 "lanes 8 to 15")                             \
+    OP(vmovaps, Y(2), Y(3),                                 "lanes 8 to 15")                             \
+    OP(vmovaps, Y(4), Y(5),                                 "lanes 8 to 15")                             \
+    OP(vmovaps, Y(6), Y(7),                                 "lanes 8 to 15")                             \
+    OP(mov, "%c[columns](%%r15)", "%%rax",                  "inputs")                                    \
+    OP(mov, "%%r8", "%%rcx",                                "x_0")                                       \
+    LOOP(6)                                                                                              \
+    MCA_BEGIN("mlp/sum_rows lanes=16")                                                                   \
+    OP(add, "$64", "%%r10",                                 "W[r,k]")                                    \
+    OP(vmovaps, "(%%rcx)", Y(8),                            "x_k")                                       \
+    OP(vmovaps, "32(%%rcx)", Y(9),                          "x_k, lanes 8 to 15")                        \
+    OP(vbroadcastss, "(%%r10)", Y(10),                      "W[r,k]")                                    \
+    OP(vbroadcastss, "4(%%r10)", Y(11),                     "W[r+1,k]")                                  \
+    OP(vbroadcastss, "8(%%r10)", Y(12),                     "W[r+2,k]")                                  \
+    OP(vbroadcastss, "12(%%r10)", Y(13),                    "W[r+3,k]")                                  \
+    TERM(10, 0, 1,                                          "y_r + W[r,k]*x_k")                          \
+    TERM(11, 2, 3,                                          "y_r+1 + W[r+1,k]*x_k")                      \
+    TERM(12, 4, 5,                                          "y_r+2 + W[r+2,k]*x_k")                      \
+    TERM(13, 6, 7,                                          "y_r+3 + W[r+3,k]*x_k")                      \
+    OP(add, "$64", "%%rcx",                                 "x_k+1")                                     \
+    OP(dec, "%%rax",                                        "inputs left")                               \
+    MCA_END                                                                                              \
+    OP(jnz, "6b",                                           "next k")
+
+#define STORE_ROWS                                                                                       \
+    OP(vmovaps, Y(0), "(%%rdx)",                            "y_r")                                       \
+    OP(vmovaps, Y(1), "32(%%rdx)",                          "y_r, lanes 8 to 15")                        \
+    OP(vmovaps, Y(2), "64(%%rdx)",                          "y_r+1")                                     \
+    OP(vmovaps, Y(3), "96(%%rdx)",                          "y_r+1, lanes 8 to 15")                      \
+    OP(vmovaps, Y(4), "128(%%rdx)",                         "y_r+2")                                     \
+    OP(vmovaps, Y(5), "160(%%rdx)",                         "y_r+2, lanes 8 to 15")                      \
+    OP(vmovaps, Y(6), "192(%%rdx)",                         "y_r+3")                                     \
+    OP(vmovaps, Y(7), "224(%%rdx)",                         "y_r+3, lanes 8 to 15")                      \
+    OP(add, "$256", "%%rdx",                                "y_r+4")
+
+// All rows, four at a time. r10 stands inputs * 64 bytes below the next four of the tile, or 16 below the bias
+// of the next tile.
+#define TILES                                                                                            \
+    SUM_ROWS                                                                                             \
+    ACTIVATE(8)                                                                                          \
+    STORE_ROWS                                                                                           \
+    OP(add, "$64", "%%r10",                                 "behind the last term")                      \
+    OP(sub, "$4", "%%r11",                                  "rows left")                                 \
+    OP(jle, "9f",                                           "none")                                      \
+    OP(add, "$16", "%%r10",                                 "the next four rows")                        \
+    OP(test, "$48", "%%r10b",                               "of the next tile?")                         \
+    OP(jz, "7f",                                            "yes")                                       \
+    OP(mov, "%c[columns](%%r15)", "%%rax",                  "inputs")                                    \
+    OP(shl, "$6", "%%rax",                                  "bytes of a tile's weights")                 \
+    OP(sub, "%%rax", "%%r10",                               "back to this tile")                         \
+    LABEL(7)                                                                                             \
+    OP(sub, "$64", "%%r10",                                 "b_r")                                       \
+    OP(jmp, "5b",                                           "next rows")
+
+#define PARTIAL_TERM(j)                                                                                  \
+    OP(vbroadcastss, "4*" #j "(%%r10)", Y(8),               "W[r,k]")                                    \
+    OP(vfmadd231ps, "64*" #j "(%%rcx)", Y(8), Y(j),         "p_j + W[r,k]*x_k")
+#define LAST_PARTIAL_TERM(j)                                                                             \
+    PARTIAL_TERM(j)                                                                                      \
+    OP(dec, "%%rax",                                        "terms left")                                \
+    OP(jz, "34f",                                           "none")
+
+// Row after row, for each half of the lanes: p_j takes the terms with k % 8 = j, p_0 starts with b_r.
+#define PARTIAL_ROWS                                                                                     \
+    LABEL(31)                                                                                            \
+    OP(mov, "%%r8", "%%rcx",                                "x_0")                                       \
+    LABEL(32)                                                                                            \
+    OP(vbroadcastss, "(%%r10)", Y(0),                       "p_0 = b_r")                                 \
+    OP(vxorps, X(1), X(1), X(1),                            "p_1 = 0")                                   \
+    OP(vxorps, X(2), X(2), X(2),                            "p_2")                                       \
+    OP(vxorps, X(3), X(3), X(3),                            "p_3")                                       \
+    OP(vxorps, X(4), X(4), X(4),                            "p_4")                                       \
+    OP(vxorps, X(5), X(5), X(5),                            "p_5")                                       \
+    OP(vxorps, X(6), X(6), X(6),                            "p_6")                                       \
+    OP(vxorps, X(7), X(7), X(7),                            "p_7")                                       \
+    OP(add, "$32", "%%r10",                                 "W[r,0]")                                    \
+    OP(mov, "%c[columns](%%r15)", "%%rax",                  "inputs")                                    \
+    OP(sub, "$8", "%%rax",                                  "8 terms: there are 32")                     \
+    LOOP(33)                                                                                             \
+    MCA_BEGIN("mlp/partial_row lanes=8")                                                                 \
+    PARTIAL_TERM(0)                                                                                      \
+    PARTIAL_TERM(1)                                                                                      \
+    PARTIAL_TERM(2)                                                                                      \
+    PARTIAL_TERM(3)                                                                                      \
+    PARTIAL_TERM(4)                                                                                      \
+    PARTIAL_TERM(5)                                                                                      \
+    PARTIAL_TERM(6)                                                                                      \
+    PARTIAL_TERM(7)                                                                                      \
+    OP(add, "$32", "%%r10",                                 "k + 8")                                     \
+    OP(add, "$512", "%%rcx",                                "k + 8")                                     \
+    OP(sub, "$8", "%%rax",                                  "terms left")                                \
+    MCA_END                                                                                              \
+    OP(jge, "33b",                                          "next 8")                                    \
+    OP(add, "$8", "%%rax",                                  "the last terms")                            \
+    OP(jz, "35f",                                           "none")                                      \
+    LAST_PARTIAL_TERM(0)                                                                                 \
+    LAST_PARTIAL_TERM(1)                                                                                 \
+    LAST_PARTIAL_TERM(2)                                                                                 \
+    LAST_PARTIAL_TERM(3)                                                                                 \
+    LAST_PARTIAL_TERM(4)                                                                                 \
+    LAST_PARTIAL_TERM(5)                                                                                 \
+    PARTIAL_TERM(6)                                                                                      \
+    LABEL(34)                                                                                            \
+    OP(add, "$32", "%%r10",                                 "the next row")                              \
+    LABEL(35)                                                                                            \
+    OP(vaddps, Y(4), Y(0), Y(0),                            "s_0 = p_0 + p_4")                           \
+    OP(vaddps, Y(5), Y(1), Y(1),                            "s_1")                                       \
+    OP(vaddps, Y(6), Y(2), Y(2),                            "s_2")                                       \
+    OP(vaddps, Y(7), Y(3), Y(3),                            "s_3")                                       \
+    OP(vaddps, Y(2), Y(0), Y(0),                            "t_0 = s_0 + s_2")                           \
+    OP(vaddps, Y(3), Y(1), Y(1),                            "t_1")                                       \
+    OP(vaddps, Y(1), Y(0), Y(0),                            "y_r = t_0 + t_1")                           \
+    ACTIVATE(2)                                                                                          \
+    OP(vmovaps, Y(0), "(%%rdx)",                            "y_r")                                       \
+    OP(add, "$32", "%%rdx",                                 "lanes 8 to 15, or y_r+1")                   \
+    OP(test, "$32", "%%dl",                                 "lanes 8 to 15 next?")                       \
+    OP(jz, "36f",                                           "no")                                        \
+    OP(mov, "%c[columns](%%r15)", "%%rax",                  "inputs")                                    \
+    OP(add, "$15", "%%rax",                                 "and the bias, rounded up")                  \
+    OP(and, "$-8", "%%rax",                                 "to a multiple of 8")                        \
+    OP(neg, "%%rax",                                        "back by a row")                             \
+    OP(lea, "(%%r10,%%rax,4)", "%%r10",                     "b_r")                                       \
+    OP(lea, "32(%%r8)", "%%rcx",                            "x_0 of lanes 8 to 15")                      \
+    OP(jmp, "32b",                                          "the same for them")                         \
+    LABEL(36)                                                                                            \
+    OP(dec, "%%r11",                                        "rows left")                                 \
+    OP(jnz, "31b",                                          "next row")                                  \
+    OP(add, "$32", "%%r10",                                 "the next layer begins at a multiple of 64")
+
+// r10 to the next multiple of 64, where the next layer's weights begin; x = y.
+#define NEXT_LAYER                                                                                       \
+    LABEL(9)                                                                                             \
+    OP(and, "$-64", "%%r10",                                "the next layer's weights")                  \
+    OP(mov, "%c[columns](%%r15)", "%%rax",                  "inputs")                                    \
+    OP(add, "$15", "%%rax",                                 "rounded up")                                \
+    OP(and, "$-16", "%%rax",                                "to a multiple of 16")                       \
+    OP(shl, "$6", "%%rax",                                  "bytes of x")                                \
+    OP(add, "%%rax", "%%r8",                                "x = y")                                     \
+    OP(add, "%[layer]", "%%r15",                            "the next layer's tensors")                  \
+    OP(dec, "%%rbx",                                        "layers left")                               \
+    OP(jnz, "4b",                                           "next layer")
+
+#define LAYERS                                                                                           \
+    FIRST_LAYER                                                                                          \
+    OP(mov, "%c[scratch](%[b])", "%%r8",                    "x")                                         \
+    LABEL(4)                                                                                             \
+    PLACE_Y                                                                                              \
+    IF_PARTIAL(30)                                                                                       \
+    TILES                                                                                                \
+    LABEL(30)                                                                                            \
+    PARTIAL_ROWS                                                                                         \
+    NEXT_LAYER
+
+// The head takes y_r from r8, half of the lanes at a time.
+#define DECIDE(HEAD)                                                                                     \
+    HEAD##_BEGIN                                                                                         \
+    LABEL(40)                                                                                            \
+    OP(mov, "%%r8", "%%rdx",                                "y_0")                                       \
+    OP(xor, "%%r11d", "%%r11d",                             "r = 0")                                     \
+    LABEL(50)                                                                                            \
+    OP(vmovaps, "(%%rdx)", Y(0),                            "y_r")                                       \
+    HEAD(0)                                                                                              \
+    OP(add, "$64", "%%rdx",                                 "y_r+1")                                     \
+    OP(cmp, "%%rbx", "%%r11",                               "a row left?")                               \
+    OP(jl, "50b",                                           "next row")                                  \
+    HEAD##_LAST                                                                                          \
+    OP(sub, "$8", "%%r13",                                  "8 lanes less")                              \
+    OP(jz, "51f",                                           "that was all")                              \
+    OP(add, "$32", "%%r8",                                  "lanes 8 to 15")                             \
+    OP(test, "$32", "%%r8b",                                "not yet done?")                             \
+    OP(jnz, "40b",                                          "them too")                                  \
+    OP(jmp, "1b",                                           "next group")                                \
+    LABEL(51)                                                                                            \
+    OP(vzeroupper,                                          "leave no upper halves")
+
+#define BEGIN                                                                                            \
+    OP(mov, "%c[observation](%[b])", "%%rdi",               "observations")                              \
+    OP(mov, "%c[inputs](%[b])", "%%rsi",                    "inputs")                                    \
+    OP(shl, "$2", "%%rsi",                                  "bytes of an observation")                   \
+    OP(mov, "%c[action](%[b])", "%%r12",                    "actions")                                   \
+    OP(mov, "%c[n](%[b])", "%%r13",                         "lanes")                                     \
+    ROW_OFFSETS(ACTIVATION_CONSTANTS)
+
+#define OPERANDS                                                                                         \
+    OFFSET(PolicyBatch, n), OFFSET(PolicyBatch, inputs), OFFSET(PolicyBatch, outputs),                   \
+    OFFSET(PolicyBatch, observation), OFFSET(PolicyBatch, action), OFFSET(PolicyBatch, tensors),         \
+    OFFSET(PolicyBatch, tensor_count), OFFSET(PolicyBatch, packed), OFFSET(PolicyBatch, low),            \
+    OFFSET(PolicyBatch, high), OFFSET(PolicyBatch, choices), OFFSET(PolicyBatch, scratch),               \
+    OFFSET(Tensor, rows), OFFSET(Tensor, columns), [layer] "i"(2 * sizeof(Tensor)), [k] "m"(kConstants)
+
+#define CLOBBERS                                                                                         \
+    "rax", "rbx", "rcx", "rdx", "rsi", "rdi", "r8", "r10", "r11", "r12", "r13", "r14", "r15",            \
+    YMM_CLOBBERS, "memory", "cc"
+
+void act_argmax(const PolicyBatch* batch) {
+    asm volatile(
+        BEGIN
+        LOAD_GROUP
+        LAYERS
+        DECIDE(ARGMAX)
+        : [b] "+r"(batch) : OPERANDS : CLOBBERS);
+}
+
+void act_threshold(const PolicyBatch* batch) {
+    asm volatile(
+        BEGIN
+        LOAD_GROUP
+        LAYERS
+        DECIDE(THRESHOLD)
+        : [b] "+r"(batch) : OPERANDS : CLOBBERS);
+}
+
+void act_box(const PolicyBatch* batch) {
+    asm volatile(
+        BEGIN
+        LOAD_GROUP
+        LAYERS
+        DECIDE(BOX)
+        : [b] "+r"(batch) : OPERANDS : CLOBBERS);
+}
+
+//  Registers of act_<head>_single
+//
+//  r8   x of the layer, float[inputs]   rcx  x_k    rdx  y_r     r12  y_0   r10  packed weights
+//  r15  the layer's tensors             rbx  layers left         r11  rows left
+//  rsi, rdi  bytes from a tile to the next, to the third from there         rax  scratch
+//  ymm0-7  y of 64 rows, or ymm0, ymm1 of 16                     ymm8  x_k
+//  ymm0    partial sums of a row        ymm14  selects the last x_k of them
+
+// W[r..r+15,k] * x_k of a tile.
+#define TILE_TERM(tile, a, b)                                                                            \
+    OP(vfmadd231ps, "(%%r10" tile ")", Y(8), Y(a),          "y_r..r+7 + W[r..r+7,k]*x_k")                \
+    OP(vfmadd231ps, "32(%%r10" tile ")", Y(8), Y(b),        "y_r+8..r+15")
+#define TILE_BIAS(tile, a, b)                                                                            \
+    OP(vmovaps, "(%%r10" tile ")", Y(a),                    "y_r..r+7 = b_r..r+7")                       \
+    OP(vmovaps, "32(%%r10" tile ")", Y(b),                  "y_r+8..r+15")
+#define STORE_TILE(at, a, b)                                                                             \
+    OP(vmovaps, Y(a), #at "(%%rdx)",                        "y_r..r+7")                                  \
+    OP(vmovaps, Y(b), "32+" #at "(%%rdx)",                  "y_r+8..r+15")
+#define FROM_X_0                                                                                         \
+    OP(mov, "%c[columns](%%r15)", "%%rax",                  "inputs")                                    \
+    OP(mov, "%%r8", "%%rcx",                                "x_0")
+#define NEXT_X                                                                                           \
+    OP(add, "$64", "%%r10",                                 "W[r,k]")                                    \
+    OP(vbroadcastss, "(%%rcx)", Y(8),                       "x_k")                                       \
+    OP(add, "$4", "%%rcx",                                  "x_k+1")
+
+// Four tiles at a time, enough to hide the latency of a sum; then one by one.
+#define TILES_SINGLE                                                                                     \
+    OP(lea, "1(%%rax)", "%%rsi",                            "biases and weights of each input")          \
+    OP(shl, "$6", "%%rsi",                                  "bytes of a tile")                           \
+    OP(lea, "(%%rsi,%%rsi,2)", "%%rdi",                     "of three")                                  \
+    LABEL(5)                                                                                             \
+    OP(cmp, "$48", "%%r11",                                 "more than three tiles left?")               \
+    OP(jle, "7f",                                           "no")                                        \
+    TILE_BIAS("", 0, 1)                                                                                  \
+    TILE_BIAS(",%%rsi", 2, 3)                                                                            \
+    TILE_BIAS(",%%rsi,2", 4, 5)                                                                          \
+    TILE_BIAS(",%%rdi", 6, 7)                                                                            \
+    FROM_X_0                                                                                             \
+    LOOP(6)                                                                                              \
+    MCA_BEGIN("mlp/single rows=64")                                                                      \
+    NEXT_X                                                                                               \
+    TILE_TERM("", 0, 1)                                                                                  \
+    TILE_TERM(",%%rsi", 2, 3)                                                                            \
+    TILE_TERM(",%%rsi,2", 4, 5)                                                                          \
+    TILE_TERM(",%%rdi", 6, 7)                                                                            \
+    OP(dec, "%%rax",                                        "inputs left")                               \
+    MCA_END                                                                                              \
+    OP(jnz, "6b",                                           "next k")                                    \
+    ACTIVATE(8)                                                                                          \
+    STORE_TILE(0, 0, 1)                                                                                  \
+    STORE_TILE(64, 2, 3)                                                                                 \
+    STORE_TILE(128, 4, 5)                                                                                \
+    STORE_TILE(192, 6, 7)                                                                                \
+    OP(add, "$256", "%%rdx",                                "y_r+64")                                    \
+    OP(lea, "64(%%r10,%%rdi)", "%%r10",                     "the fourth tile from here")                 \
+    OP(sub, "$64", "%%r11",                                 "rows left")                                 \
+    OP(jg, "5b",                                            "next tiles")                                \
+    OP(jmp, "9f",                                           "none")                                      \
+    LABEL(7)                                                                                             \
+    TILE_BIAS("", 0, 1)                                                                                  \
+    FROM_X_0                                                                                             \
+    LABEL(8)                                                                                             \
+    NEXT_X                                                                                               \
+    TILE_TERM("", 0, 1)                                                                                  \
+    OP(dec, "%%rax",                                        "inputs left")                               \
+    OP(jnz, "8b",                                           "next k")                                    \
+    ACTIVATE(2)                                                                                          \
+    STORE_TILE(0, 0, 1)                                                                                  \
+    OP(add, "$64", "%%rdx",                                 "y_r+16")                                    \
+    OP(add, "$64", "%%r10",                                 "the next tile")                             \
+    OP(sub, "$16", "%%r11",                                 "rows left")                                 \
+    OP(jg, "7b",                                            "next tile")                                 \
+    OP(jmp, "9f",                                           "none")
+
+// Row after row, all partial sums in one vector. Of the last x_k a mask keeps what there is; the weights in the
+// other places are -0.0, and -0.0 * 0.0 = -0.0 changes no partial sum.
+#define PARTIAL_ROWS_SINGLE                                                                              \
+    OP(mov, "%%eax", "%%ecx",                               "inputs")                                    \
+    OP(and, "$7", "%%ecx",                                  "last terms")                                \
+    OP(shl, "$3", "%%ecx",                                  "a byte for each")                           \
+    OP(mov, "$1", "%%eax",                                  "1")                                         \
+    OP(shl, "%%cl", "%%rax",                                "1 above these bytes")                       \
+    OP(dec, "%%rax",                                        "their bits")                                \
+    OP(vmovq, "%%rax", X(14),                               "mask of bytes")                             \
+    OP(vpmovsxbd, X(14), Y(14),                             "mask of floats")                            \
+    LABEL(31)                                                                                            \
+    OP(vmovaps, "(%%r10)", Y(0),                            "p_0 = b_r, p_1 .. p_7 = 0")                 \
+    OP(add, "$32", "%%r10",                                 "W[r,0]")                                    \
+    FROM_X_0                                                                                             \
+    OP(sub, "$8", "%%rax",                                  "8 terms: there are 32")                     \
+    LABEL(33)                                                                                            \
+    OP(vmovups, "(%%rcx)", Y(1),                            "x_k..k+7")                                  \
+    OP(vfmadd231ps, "(%%r10)", Y(1), Y(0),                  "p + W[r,k..k+7]*x_k..k+7")                  \
+    OP(add, "$32", "%%r10",                                 "k + 8")                                     \
+    OP(add, "$32", "%%rcx",                                 "k + 8")                                     \
+    OP(sub, "$8", "%%rax",                                  "terms left")                                \
+    OP(jge, "33b",                                          "next 8")                                    \
+    OP(cmp, "$-8", "%%rax",                                 "none?")                                     \
+    OP(je, "34f",                                           "none")                                      \
+    OP(vmaskmovps, "(%%rcx)", Y(14), Y(1),                  "the last x_k, and 0.0")                     \
+    OP(vfmadd231ps, "(%%r10)", Y(1), Y(0),                  "p + W[r,k]*x_k")                            \
+    OP(add, "$32", "%%r10",                                 "the next row")                              \
+    LABEL(34)                                                                                            \
+    OP(vextractf128, "$1", Y(0), X(1),                      "p_4 .. p_7")                                \
+    OP(vaddps, X(1), X(0), X(0),                            "s_j = p_j + p_j+4")                         \
+    OP(vpermilpd, "$1", X(0), X(1),                         "s_2, s_3")                                  \
+    OP(vaddps, X(1), X(0), X(0),                            "t_j = s_j + s_j+2")                         \
+    OP(vmovshdup, X(0), X(1),                               "t_1")                                       \
+    OP(vaddss, X(1), X(0), X(0),                            "y_r = t_0 + t_1")                           \
+    ACTIVATE(2)                                                                                          \
+    OP(vmovss, X(0), "(%%rdx)",                             "y_r")                                       \
+    OP(add, "$4", "%%rdx",                                  "y_r+1")                                     \
+    OP(dec, "%%r11",                                        "rows left")                                 \
+    OP(jnz, "31b",                                          "next row")                                  \
+    OP(add, "$32", "%%r10",                                 "the next layer begins at a multiple of 64") \
+    OP(add, "$63", "%%rdx",                                 "and so does the next y")
+
+#define LAYERS_SINGLE                                                                                    \
+    ROW_OFFSETS(ACTIVATION_CONSTANTS)                                                                    \
+    FIRST_LAYER                                                                                          \
+    OP(mov, "%c[observation](%[b])", "%%r8",                "x: the observation")                        \
+    OP(mov, "%c[scratch](%[b])", "%%rdx",                   "y")                                         \
+    LABEL(4)                                                                                             \
+    OP(and, "$-64", "%%rdx",                                "y_0")                                       \
+    OP(mov, "%%rdx", "%%r12",                               "y_0")                                       \
+    OP(mov, "%c[columns](%%r15)", "%%rax",                  "inputs")                                    \
+    OP(mov, "%c[rows](%%r15)", "%%r11",                     "rows")                                      \
+    IF_PARTIAL(30)                                                                                       \
+    TILES_SINGLE                                                                                         \
+    LABEL(30)                                                                                            \
+    PARTIAL_ROWS_SINGLE                                                                                  \
+    LABEL(9)                                                                                             \
+    OP(and, "$-64", "%%r10",                                "the next layer's weights")                  \
+    OP(mov, "%%r12", "%%r8",                                "x = y")                                     \
+    OP(add, "%[layer]", "%%r15",                            "the next layer's tensors")                  \
+    OP(dec, "%%rbx",                                        "layers left")                               \
+    OP(jnz, "4b",                                           "next layer")                                \
+    OP(mov, "%c[action](%[b])", "%%rdi",                    "action")                                    \
+    OP(mov, "%c[outputs](%[b])", "%%rbx",                   "rows")
+
+#define SINGLE_OPERANDS                                                                                  \
+    OFFSET(PolicyBatch, outputs), OFFSET(PolicyBatch, observation), OFFSET(PolicyBatch, action),         \
+    OFFSET(PolicyBatch, tensors), OFFSET(PolicyBatch, tensor_count), OFFSET(PolicyBatch, packed),        \
+    OFFSET(PolicyBatch, low), OFFSET(PolicyBatch, high), OFFSET(PolicyBatch, choices),                   \
+    OFFSET(PolicyBatch, scratch), OFFSET(Tensor, rows), OFFSET(Tensor, columns),                         \
+    [layer] "i"(2 * sizeof(Tensor)), [k] "m"(kConstants)
+
+#define SINGLE_CLOBBERS                                                                                  \
+    "rax", "rbx", "rcx", "rdx", "rsi", "rdi", "r8", "r10", "r11", "r12", "r15",                          \
+    YMM_CLOBBERS, "memory", "cc"
+
+void act_argmax_single(const PolicyBatch* batch) {
+    asm volatile(
+        LAYERS_SINGLE
+        OP(vmovss, "(%%r8)", X(0),                          "best = y_0, even a NaN")
+        OP(xor, "%%eax", "%%eax",                           "its row")
+        OP(mov, "$1", "%%ecx",                              "r = 1")
+        LABEL(40)
+        OP(cmp, "%%rbx", "%%rcx",                           "a row left?")
+        OP(jge, "41f",                                      "no")
+        OP(vmovss, "(%%r8,%%rcx,4)", X(1),                  "y_r")
+        OP(vucomiss, X(0), X(1),                            "y_r > best?")
+        OP(cmova, "%%rcx", "%%rax",                         "its row")
+        OP(vmaxss, X(0), X(1), X(0),                        "best = y_r if y_r > best else best")
+        OP(inc, "%%rcx",                                    "r + 1")
+        OP(jmp, "40b",                                      "next row")
+        LABEL(41)
+        OP(mov, "%%rax", "(%%rdi)",                         "action")
+        OP(vzeroupper,                                      "leave no upper halves")
+        : [b] "+r"(batch) : SINGLE_OPERANDS : SINGLE_CLOBBERS);
+}
+
+void act_threshold_single(const PolicyBatch* batch) {
+    asm volatile(
+        LAYERS_SINGLE
+        OP(vmovss, "(%%r8)", X(0),                          "y_0")
+        OP(vxorps, X(1), X(1), X(1),                        "0.0")
+        OP(xor, "%%eax", "%%eax",                           "0")
+        OP(vucomiss, X(1), X(0),                            "y_0 > 0?")
+        OP(seta, "%%al",                                    "1 or 0")
+        OP(mov, "%%rax", "(%%rdi)",                         "action")
+        OP(vzeroupper,                                      "leave no upper halves")
+        : [b] "+r"(batch) : SINGLE_OPERANDS : SINGLE_CLOBBERS);
+}
+
+void act_box_single(const PolicyBatch* batch) {
+    asm volatile(
+        LAYERS_SINGLE
+        OP(mov, "%c[low](%[b])", "%%rsi",                   "low")
+        OP(mov, "%c[high](%[b])", "%%rdx",                  "high")
+        OP(xor, "%%ecx", "%%ecx",                           "r = 0")
+        LABEL(40)
+        OP(vmovss, "(%%rsi,%%rcx,4)", X(0),                 "low_r")
+        OP(vmovss, "(%%rdx,%%rcx,4)", X(1),                 "high_r")
+        OP(vmaxss, "(%%r8,%%rcx,4)", X(0), X(0),            "v = low_r if y_r < low_r else y_r")
+        OP(vminss, X(0), X(1), X(0),                        "v = high_r if v > high_r else v")
+        OP(vmovss, X(0), "(%%rdi,%%rcx,4)",                 "action[r]")
+        OP(inc, "%%rcx",                                    "r + 1")
+        OP(cmp, "%%rbx", "%%rcx",                           "a row left?")
+        OP(jl, "40b",                                       "next row")
+        OP(vzeroupper,                                      "leave no upper halves")
+        : [b] "+r"(batch) : SINGLE_OPERANDS : SINGLE_CLOBBERS);
+}
+
+// clang-format on
+
+}  // namespace
+
+Act* policies::mlp(const PolicyBatch* policy, bool single) {
+    switch (policy->head) {
+        case Head::argmax:
+            return single ? act_argmax_single : act_argmax;
+        case Head::threshold:
+            return single ? act_threshold_single : act_threshold;
+        case Head::box:
+            return single ? act_box_single : act_box;
+        case Head::vote:
+            break;
+    }
+    return nullptr;
+}
+
+}  // namespace compute_layers::asm_x86_64
