@@ -4,7 +4,6 @@
 // says how the weights were packed.
 #include "mlp.hpp"
 
-#include "layer.hpp"
 #include "registry.hpp"
 
 namespace compute_layers::asm_x86_64 {
@@ -81,81 +80,24 @@ constexpr Constants kConstants = { ACTIVATION_CONSTANTS(ROW_VALUE) };
     TANH_2(2, 3, 8, 9, 10, 11, 12, 13)                                                                   \
     TANH_2(4, 5, 8, 9, 10, 11, 12, 13)                                                                   \
     TANH_2(6, 7, 8, 9, 10, 11, 12, 13)
-#define RELU_OF_2 RELU(0, 8) RELU(1, 8)
-#define RELU_OF_8 RELU(0, 8) RELU(1, 8) RELU(2, 8) RELU(3, 8) RELU(4, 8) RELU(5, 8) RELU(6, 8) RELU(7, 8)
+#define RELU_ZERO OP(vxorps, X(8), X(8), X(8),              "0.0")
+#define RELU_OF_2 RELU_ZERO RELU(0, 8) RELU(1, 8)
+#define RELU_OF_8                                                                                        \
+    RELU_OF_2 RELU(2, 8) RELU(3, 8) RELU(4, 8) RELU(5, 8) RELU(6, 8) RELU(7, 8)
 #define SIGMOID_OF_2 SIGMOID(0, 8, 9, 10) SIGMOID(1, 11, 12, 13)
 #define SIGMOID_OF_8                                                                                     \
     SIGMOID(0, 8, 9, 10) SIGMOID(1, 11, 12, 13) SIGMOID(2, 8, 9, 10) SIGMOID(3, 11, 12, 13)              \
     SIGMOID(4, 8, 9, 10) SIGMOID(5, 11, 12, 13) SIGMOID(6, 8, 9, 10) SIGMOID(7, 11, 12, 13)
 
-#define ACTIVATE(registers)                                                                              \
-    OP(cmp, "$1", "%%rbx",                                  "the last layer?")                           \
-    OP(je, "23f",                                           "it has no activation")                      \
-    OP(mov, "%c[choices](%[b])", "%%rax",                   "choices")                                   \
-    OP(cmpq, "$1", "(%%rax)",                               "the activation")                            \
-    OP(je, "21f",                                           "relu")                                      \
-    OP(ja, "22f",                                           "sigmoid")                                   \
-    TANH_OF_##registers                                                                                  \
-    OP(jmp, "23f",                                          "done")                                      \
-    LABEL(21)                                                                                            \
-    OP(vxorps, X(8), X(8), X(8),                            "0.0")                                       \
-    RELU_OF_##registers                                                                                  \
-    OP(jmp, "23f",                                          "done")                                      \
-    LABEL(22)                                                                                            \
-    SIGMOID_OF_##registers                                                                               \
-    LABEL(23)
-
-//  Registers of act_<head>
-//
-//  rdi  observation 0 of the next group   rsi  bytes of an observation   rdx  of three, then y_r   rax  scratch
-//  r8   x of the layer, float[inputs][16 lanes]   rcx  x_k    r10  packed weights   r15  the layer's tensors
-//  rbx  layers left   r11  rows left   r12  action of lane 0  r13  lanes left       r14  bytes of an action
-//
-//  ymm0, ymm1   y_r of lanes 0 to 7, 8 to 15; ymm2-7 those of r+1 to r+3   ymm8, ymm9  x_k  ymm10-13  W[r,k] ..
-//  ymm0-7       partial sums of 8 lanes                                    ymm8        W[r,k]
-
-// x_k of the group: lanes 8 to 15 lie 32 bytes behind lanes 0 to 7. Without them the other half is computed
-// all the same, of whatever lies there.
-#define LOAD_GROUP                                                                                       \
-    LABEL(1)                                                                                             \
-    OP(mov, "%c[scratch](%[b])", "%%r8",                    "x of lanes 0 to 7")                         \
-    LABEL(2)                                                                                             \
-    OP(lea, "(%%rsi,%%rsi,2)", "%%rdx",                     "bytes of three observations")               \
-    TRANSPOSE(64)                                                                                        \
-    OP(test, "$32", "%%r8b",                                "lanes 8 to 15 just now?")                   \
-    OP(jnz, "3f",                                           "done")                                      \
-    OP(cmp, "$8", "%%r13",                                  "are there any?")                            \
-    OP(je, "3f",                                            "no")                                        \
-    OP(mov, "%c[scratch](%[b])", "%%r8",                    "scratch")                                   \
-    OP(add, "$32", "%%r8",                                  "x of lanes 8 to 15")                        \
-    OP(jmp, "2b",                                           "transpose them")
-
-#define FIRST_LAYER                                                                                      \
-    LABEL(3)                                                                                             \
-    OP(mov, "%c[packed](%[b])", "%%r10",                    "packed")                                    \
-    OP(mov, "%c[tensors](%[b])", "%%r15",                   "W0")                                        \
-    OP(mov, "%c[tensor_count](%[b])", "%%rbx",              "tensors")                                   \
-    OP(shr, "$1", "%%rbx",                                  "layers")
-
-// y behind x; x is a multiple of 16 rows long.
-#define PLACE_Y                                                                                          \
-    OP(mov, "%c[columns](%%r15)", "%%rax",                  "inputs")                                    \
-    OP(mov, "%c[rows](%%r15)", "%%r11",                     "rows")                                      \
-    OP(lea, "15(%%rax)", "%%rdx",                           "inputs, rounded up")                        \
-    OP(and, "$-16", "%%rdx",                                "to a multiple of 16")                       \
-    OP(shl, "$6", "%%rdx",                                  "bytes of x")                                \
-    OP(add, "%%r8", "%%rdx",                                "y")
-
-#define IF_PARTIAL(label)                                                                                \
-    OP(cmp, "$32", "%%rax",                                 "32 inputs or more")                         \
-    OP(jl, "5f",                                            "no")                                        \
-    OP(cmp, "$8", "%%r11",                                  "for 8 rows or less?")                       \
-    OP(jle, #label "f",                                     "partial sums")                              \
-    LABEL(5)
-
 #define TERM(w, a, b, note)                                                                              \
     OP(vfmadd231ps, Y(8), Y(w), Y(a),                       note)                                        \
     OP(vfmadd231ps, Y(9), Y(w), Y(b),                       note)
+
+//  Vector registers of act_<head>, besides those of layer.hpp
+//
+//  ymm0, ymm1   y_r of lanes 0 to 7, 8 to 15; ymm2-7 those of r+1 to r+3   ymm8, ymm9  x_k  ymm10-13  W[r,k] ..
+//  ymm0-7       partial sums of 8 lanes                                    ymm8        W[r,k]
+//  ymm8-13      scratch of the activations
 
 // Rows r .. r+3 of a tile: y_r = b_r, then W[r,k]*x_k, k ascending.
 #define SUM_ROWS                                                                                         \
@@ -292,78 +234,13 @@ constexpr Constants kConstants = { ACTIVATION_CONSTANTS(ROW_VALUE) };
     OP(jnz, "31b",                                          "next row")                                  \
     OP(add, "$32", "%%r10",                                 "the next layer begins at a multiple of 64")
 
-// r10 to the next multiple of 64, where the next layer's weights begin; x = y.
-#define NEXT_LAYER                                                                                       \
-    LABEL(9)                                                                                             \
-    OP(and, "$-64", "%%r10",                                "the next layer's weights")                  \
-    OP(mov, "%c[columns](%%r15)", "%%rax",                  "inputs")                                    \
-    OP(add, "$15", "%%rax",                                 "rounded up")                                \
-    OP(and, "$-16", "%%rax",                                "to a multiple of 16")                       \
-    OP(shl, "$6", "%%rax",                                  "bytes of x")                                \
-    OP(add, "%%rax", "%%r8",                                "x = y")                                     \
-    OP(add, "%[layer]", "%%r15",                            "the next layer's tensors")                  \
-    OP(dec, "%%rbx",                                        "layers left")                               \
-    OP(jnz, "4b",                                           "next layer")
-
-#define LAYERS                                                                                           \
-    FIRST_LAYER                                                                                          \
-    OP(mov, "%c[scratch](%[b])", "%%r8",                    "x")                                         \
-    LABEL(4)                                                                                             \
-    PLACE_Y                                                                                              \
-    IF_PARTIAL(30)                                                                                       \
-    TILES                                                                                                \
-    LABEL(30)                                                                                            \
-    PARTIAL_ROWS                                                                                         \
-    NEXT_LAYER
-
-// The head takes y_r from r8, half of the lanes at a time.
-#define DECIDE(HEAD)                                                                                     \
-    HEAD##_BEGIN                                                                                         \
-    LABEL(40)                                                                                            \
-    OP(mov, "%%r8", "%%rdx",                                "y_0")                                       \
-    OP(xor, "%%r11d", "%%r11d",                             "r = 0")                                     \
-    LABEL(50)                                                                                            \
-    OP(vmovaps, "(%%rdx)", Y(0),                            "y_r")                                       \
-    HEAD(0)                                                                                              \
-    OP(add, "$64", "%%rdx",                                 "y_r+1")                                     \
-    OP(cmp, "%%rbx", "%%r11",                               "a row left?")                               \
-    OP(jl, "50b",                                           "next row")                                  \
-    HEAD##_LAST                                                                                          \
-    OP(sub, "$8", "%%r13",                                  "8 lanes less")                              \
-    OP(jz, "51f",                                           "that was all")                              \
-    OP(add, "$32", "%%r8",                                  "lanes 8 to 15")                             \
-    OP(test, "$32", "%%r8b",                                "not yet done?")                             \
-    OP(jnz, "40b",                                          "them too")                                  \
-    OP(jmp, "1b",                                           "next group")                                \
-    LABEL(51)                                                                                            \
-    OP(vzeroupper,                                          "leave no upper halves")
-
-#define BEGIN                                                                                            \
-    OP(mov, "%c[observation](%[b])", "%%rdi",               "observations")                              \
-    OP(mov, "%c[inputs](%[b])", "%%rsi",                    "inputs")                                    \
-    OP(shl, "$2", "%%rsi",                                  "bytes of an observation")                   \
-    OP(mov, "%c[action](%[b])", "%%r12",                    "actions")                                   \
-    OP(mov, "%c[n](%[b])", "%%r13",                         "lanes")                                     \
-    ROW_OFFSETS(ACTIVATION_CONSTANTS)
-
-#define OPERANDS                                                                                         \
-    OFFSET(PolicyBatch, n), OFFSET(PolicyBatch, inputs), OFFSET(PolicyBatch, outputs),                   \
-    OFFSET(PolicyBatch, observation), OFFSET(PolicyBatch, action), OFFSET(PolicyBatch, tensors),         \
-    OFFSET(PolicyBatch, tensor_count), OFFSET(PolicyBatch, packed), OFFSET(PolicyBatch, low),            \
-    OFFSET(PolicyBatch, high), OFFSET(PolicyBatch, choices), OFFSET(PolicyBatch, scratch),               \
-    OFFSET(Tensor, rows), OFFSET(Tensor, columns), [layer] "i"(2 * sizeof(Tensor)), [k] "m"(kConstants)
-
-#define CLOBBERS                                                                                         \
-    "rax", "rbx", "rcx", "rdx", "rsi", "rdi", "r8", "r10", "r11", "r12", "r13", "r14", "r15",            \
-    YMM_CLOBBERS, "memory", "cc"
-
 void act_argmax(const PolicyBatch* batch) {
     asm volatile(
         BEGIN
         LOAD_GROUP
         LAYERS
         DECIDE(ARGMAX)
-        : [b] "+r"(batch) : OPERANDS : CLOBBERS);
+        : [b] "+r"(batch) : OPERANDS : GENERAL_CLOBBERS, YMM_CLOBBERS);
 }
 
 void act_threshold(const PolicyBatch* batch) {
@@ -372,7 +249,7 @@ void act_threshold(const PolicyBatch* batch) {
         LOAD_GROUP
         LAYERS
         DECIDE(THRESHOLD)
-        : [b] "+r"(batch) : OPERANDS : CLOBBERS);
+        : [b] "+r"(batch) : OPERANDS : GENERAL_CLOBBERS, YMM_CLOBBERS);
 }
 
 void act_box(const PolicyBatch* batch) {
@@ -381,7 +258,7 @@ void act_box(const PolicyBatch* batch) {
         LOAD_GROUP
         LAYERS
         DECIDE(BOX)
-        : [b] "+r"(batch) : OPERANDS : CLOBBERS);
+        : [b] "+r"(batch) : OPERANDS : GENERAL_CLOBBERS, YMM_CLOBBERS);
 }
 
 //  Registers of act_<head>_single
