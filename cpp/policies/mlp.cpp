@@ -100,14 +100,16 @@ inline void take_partial_row(int64_t inputs, const float* row, const float* x, b
         int64_t k = 0;
         for (; k + kPartials <= inputs; k += kPartials, w += kPartials, own += kPartials * kGroup) {
             for (int64_t j = 0; j < kPartials; ++j) {
+                const float weight = w[j];
                 EACH_WIDE(i) {  // vectorised
-                    p[j].at[i] = __builtin_fmaf(w[j], own[j * kGroup + i], p[j].at[i]);
+                    p[j].at[i] = __builtin_fmaf(weight, own[j * kGroup + i], p[j].at[i]);
                 }
             }
         }
         for (int64_t j = 0; j < kPartials; ++j) {
+            const float weight = w[j];
             if (k + j < inputs) {
-                EACH_WIDE(i) p[j].at[i] = __builtin_fmaf(w[j], own[j * kGroup + i], p[j].at[i]);
+                EACH_WIDE(i) p[j].at[i] = __builtin_fmaf(weight, own[j * kGroup + i], p[j].at[i]);
             }
         }
         EACH_WIDE(i) {  // vectorised
@@ -207,17 +209,16 @@ inline void take_tiles(int64_t inputs, const float* packed, const float* x, bool
 }
 
 inline float partial_row(int64_t inputs, const float* row, const float* x) {
+    const float* w = row + kPartials;
     Vector p;
     EACH(j) p.at[j] = row[j];
     int64_t k = 0;
-    for (; k + kPartials <= inputs; k += kPartials) {
+    for (; k + kPartials <= inputs; k += kPartials, w += kPartials, x += kPartials) {
         EACH(j) {  // vectorised
-            p.at[j] = __builtin_fmaf(row[kPartials + k + j], x[k + j], p.at[j]);
+            p.at[j] = __builtin_fmaf(w[j], x[j], p.at[j]);
         }
     }
-    for (int64_t j = 0; k + j < inputs; ++j) {
-        p.at[j] = __builtin_fmaf(row[kPartials + k + j], x[k + j], p.at[j]);
-    }
+    for (int64_t j = 0; k + j < inputs; ++j) p.at[j] = __builtin_fmaf(w[j], x[j], p.at[j]);
     const float s0 = p.at[0] + p.at[4], s1 = p.at[1] + p.at[5];
     const float s2 = p.at[2] + p.at[6], s3 = p.at[3] + p.at[7];
     return (s0 + s2) + (s1 + s3);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Sections that AVX2 kernels of policies with weights share: 8 observations turned into vectors of one feature
-// each, and the heads. Comments in the words of python/compute_layers/policies/linear.py.
+// Sections that AVX2 kernels of policies with weights share: 8 observations turned into vectors of one
+// feature each, and the heads. Comments in the words of python/compute_layers/policies/linear.py.
 #pragma once
 
 #include "../kernel.hpp"

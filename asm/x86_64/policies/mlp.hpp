@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
-// Sections that the AVX2 and AVX-512 kernels of the family `mlp` share: everything but the layers' sums and the
-// activations. Comments in the words of python/compute_layers/policies/{linear,mlp}.py; cpp/policies/mlp.cpp says
-// how the weights were packed.
+// Sections that the AVX2 and AVX-512 kernels of the family `mlp` share: everything but the layers' sums and
+// the activations. Comments in the words of python/compute_layers/policies/{linear,mlp}.py;
+// cpp/policies/mlp.cpp says how the weights were packed.
 #pragma once
 
 #include "layer.hpp"
@@ -146,5 +146,187 @@
 
 #define GENERAL_CLOBBERS                                                                                 \
     "rax", "rbx", "rcx", "rdx", "rsi", "rdi", "r8", "r10", "r11", "r12", "r13", "r14", "r15", "memory", "cc"
+
+//  Registers of act_<head>_single
+//
+//  r8   x of the layer, float[inputs]   rcx  x_k    rdx  y_r     r12  y_0   r10  packed weights
+//  r15  the layer's tensors             rbx  layers left         r11  rows left
+//  rsi, rdi  bytes from a tile to the next, to the third from there         rax  scratch
+//  0-7     y of 64 rows, or 0 and 1 of 16; only the even ones for AVX-512   8     x_k, V(8) in its width
+//  ymm0    partial sums of a row        ymm14  selects the last x_k of them
+
+#define FROM_X_0                                                                                         \
+    OP(mov, "%c[columns](%%r15)", "%%rax",                  "inputs")                                    \
+    OP(mov, "%%r8", "%%rcx",                                "x_0")
+#define NEXT_X                                                                                           \
+    OP(add, "$64", "%%r10",                                 "W[r,k]")                                    \
+    OP(vbroadcastss, "(%%rcx)", V(8),                       "x_k")                                       \
+    OP(add, "$4", "%%rcx",                                  "x_k+1")
+
+// Four tiles at a time, enough to hide the latency of a sum; then one by one.
+#define TILES_SINGLE                                                                                     \
+    OP(lea, "1(%%rax)", "%%rsi",                            "biases and weights of each input")          \
+    OP(shl, "$6", "%%rsi",                                  "bytes of a tile")                           \
+    OP(lea, "(%%rsi,%%rsi,2)", "%%rdi",                     "of three")                                  \
+    LABEL(5)                                                                                             \
+    OP(cmp, "$48", "%%r11",                                 "more than three tiles left?")               \
+    OP(jle, "7f",                                           "no")                                        \
+    TILE_BIAS("", 0, 1)                                                                                  \
+    TILE_BIAS(",%%rsi", 2, 3)                                                                            \
+    TILE_BIAS(",%%rsi,2", 4, 5)                                                                          \
+    TILE_BIAS(",%%rdi", 6, 7)                                                                            \
+    FROM_X_0                                                                                             \
+    LOOP(6)                                                                                              \
+    MCA_BEGIN("mlp/single rows=64")                                                                      \
+    NEXT_X                                                                                               \
+    TILE_TERM("", 0, 1)                                                                                  \
+    TILE_TERM(",%%rsi", 2, 3)                                                                            \
+    TILE_TERM(",%%rsi,2", 4, 5)                                                                          \
+    TILE_TERM(",%%rdi", 6, 7)                                                                            \
+    OP(dec, "%%rax",                                        "inputs left")                               \
+    MCA_END                                                                                              \
+    OP(jnz, "6b",                                           "next k")                                    \
+    ACTIVATE(FOUR_TILES)                                                                                 \
+    STORE_TILE(0, 0, 1)                                                                                  \
+    STORE_TILE(64, 2, 3)                                                                                 \
+    STORE_TILE(128, 4, 5)                                                                                \
+    STORE_TILE(192, 6, 7)                                                                                \
+    OP(add, "$256", "%%rdx",                                "y_r+64")                                    \
+    OP(lea, "64(%%r10,%%rdi)", "%%r10",                     "the fourth tile from here")                 \
+    OP(sub, "$64", "%%r11",                                 "rows left")                                 \
+    OP(jg, "5b",                                            "next tiles")                                \
+    OP(jmp, "9f",                                           "none")                                      \
+    LABEL(7)                                                                                             \
+    TILE_BIAS("", 0, 1)                                                                                  \
+    FROM_X_0                                                                                             \
+    LABEL(8)                                                                                             \
+    NEXT_X                                                                                               \
+    TILE_TERM("", 0, 1)                                                                                  \
+    OP(dec, "%%rax",                                        "inputs left")                               \
+    OP(jnz, "8b",                                           "next k")                                    \
+    ACTIVATE(ONE_TILE)                                                                                   \
+    STORE_TILE(0, 0, 1)                                                                                  \
+    OP(add, "$64", "%%rdx",                                 "y_r+16")                                    \
+    OP(add, "$64", "%%r10",                                 "the next tile")                             \
+    OP(sub, "$16", "%%r11",                                 "rows left")                                 \
+    OP(jg, "7b",                                            "next tile")                                 \
+    OP(jmp, "9f",                                           "none")
+
+// Row after row, all partial sums in one vector. Of the last x_k a mask keeps what there is; the weights in the
+// other places are -0.0, and -0.0 * 0.0 = -0.0 changes no partial sum.
+#define PARTIAL_ROWS_SINGLE                                                                              \
+    OP(mov, "%%eax", "%%ecx",                               "inputs")                                    \
+    OP(and, "$7", "%%ecx",                                  "last terms")                                \
+    OP(shl, "$3", "%%ecx",                                  "a byte for each")                           \
+    OP(mov, "$1", "%%eax",                                  "1")                                         \
+    OP(shl, "%%cl", "%%rax",                                "1 above these bytes")                       \
+    OP(dec, "%%rax",                                        "their bits")                                \
+    OP(vmovq, "%%rax", X(14),                               "mask of bytes")                             \
+    OP(vpmovsxbd, X(14), Y(14),                             "mask of floats")                            \
+    LABEL(31)                                                                                            \
+    OP(vmovaps, "(%%r10)", Y(0),                            "p_0 = b_r, p_1 .. p_7 = 0")                 \
+    OP(add, "$32", "%%r10",                                 "W[r,0]")                                    \
+    FROM_X_0                                                                                             \
+    OP(sub, "$8", "%%rax",                                  "8 terms: there are 32")                     \
+    LABEL(33)                                                                                            \
+    OP(vmovups, "(%%rcx)", Y(1),                            "x_k..k+7")                                  \
+    OP(vfmadd231ps, "(%%r10)", Y(1), Y(0),                  "p + W[r,k..k+7]*x_k..k+7")                  \
+    OP(add, "$32", "%%r10",                                 "k + 8")                                     \
+    OP(add, "$32", "%%rcx",                                 "k + 8")                                     \
+    OP(sub, "$8", "%%rax",                                  "terms left")                                \
+    OP(jge, "33b",                                          "next 8")                                    \
+    OP(cmp, "$-8", "%%rax",                                 "none?")                                     \
+    OP(je, "34f",                                           "none")                                      \
+    OP(vmaskmovps, "(%%rcx)", Y(14), Y(1),                  "the last x_k, and 0.0")                     \
+    OP(vfmadd231ps, "(%%r10)", Y(1), Y(0),                  "p + W[r,k]*x_k")                            \
+    OP(add, "$32", "%%r10",                                 "the next row")                              \
+    LABEL(34)                                                                                            \
+    OP(vextractf128, "$1", Y(0), X(1),                      "p_4 .. p_7")                                \
+    OP(vaddps, X(1), X(0), X(0),                            "s_j = p_j + p_j+4")                         \
+    OP(vpermilpd, "$1", X(0), X(1),                         "s_2, s_3")                                  \
+    OP(vaddps, X(1), X(0), X(0),                            "t_j = s_j + s_j+2")                         \
+    OP(vmovshdup, X(0), X(1),                               "t_1")                                       \
+    OP(vaddss, X(1), X(0), X(0),                            "y_r = t_0 + t_1")                           \
+    ACTIVATE(ONE_TILE)                                                                                   \
+    OP(vmovss, X(0), "(%%rdx)",                             "y_r")                                       \
+    OP(add, "$4", "%%rdx",                                  "y_r+1")                                     \
+    OP(dec, "%%r11",                                        "rows left")                                 \
+    OP(jnz, "31b",                                          "next row")                                  \
+    OP(add, "$32", "%%r10",                                 "the next layer begins at a multiple of 64") \
+    OP(add, "$63", "%%rdx",                                 "and so does the next y")
+
+#define LAYERS_SINGLE                                                                                    \
+    ROW_OFFSETS(ACTIVATION_CONSTANTS)                                                                    \
+    FIRST_LAYER                                                                                          \
+    OP(mov, "%c[observation](%[b])", "%%r8",                "x: the observation")                        \
+    OP(mov, "%c[scratch](%[b])", "%%rdx",                   "y")                                         \
+    LABEL(4)                                                                                             \
+    OP(and, "$-64", "%%rdx",                                "y_0")                                       \
+    OP(mov, "%%rdx", "%%r12",                               "y_0")                                       \
+    OP(mov, "%c[columns](%%r15)", "%%rax",                  "inputs")                                    \
+    OP(mov, "%c[rows](%%r15)", "%%r11",                     "rows")                                      \
+    IF_PARTIAL(30)                                                                                       \
+    TILES_SINGLE                                                                                         \
+    LABEL(30)                                                                                            \
+    PARTIAL_ROWS_SINGLE                                                                                  \
+    LABEL(9)                                                                                             \
+    OP(and, "$-64", "%%r10",                                "the next layer's weights")                  \
+    OP(mov, "%%r12", "%%r8",                                "x = y")                                     \
+    OP(add, "%[layer]", "%%r15",                            "the next layer's tensors")                  \
+    OP(dec, "%%rbx",                                        "layers left")                               \
+    OP(jnz, "4b",                                           "next layer")                                \
+    OP(mov, "%c[action](%[b])", "%%rdi",                    "action")                                    \
+    OP(mov, "%c[outputs](%[b])", "%%rbx",                   "rows")
+
+#define SINGLE_OPERANDS                                                                                  \
+    OFFSET(PolicyBatch, outputs), OFFSET(PolicyBatch, observation), OFFSET(PolicyBatch, action),         \
+    OFFSET(PolicyBatch, tensors), OFFSET(PolicyBatch, tensor_count), OFFSET(PolicyBatch, packed),        \
+    OFFSET(PolicyBatch, low), OFFSET(PolicyBatch, high), OFFSET(PolicyBatch, choices),                   \
+    OFFSET(PolicyBatch, scratch), OFFSET(Tensor, rows), OFFSET(Tensor, columns),                         \
+    [layer] "i"(2 * sizeof(Tensor)), [k] "m"(kConstants)
+
+#define SINGLE_CLOBBERS                                                                                  \
+    "rax", "rbx", "rcx", "rdx", "rsi", "rdi", "r8", "r10", "r11", "r12", "r15", "memory", "cc"
+
+#define ARGMAX_SINGLE                                                                                    \
+    OP(vmovss, "(%%r8)", X(0),                          "best = y_0, even a NaN")                        \
+    OP(xor, "%%eax", "%%eax",                           "its row")                                       \
+    OP(mov, "$1", "%%ecx",                              "r = 1")                                         \
+    LABEL(40)                                                                                            \
+    OP(cmp, "%%rbx", "%%rcx",                           "a row left?")                                   \
+    OP(jge, "41f",                                      "no")                                            \
+    OP(vmovss, "(%%r8,%%rcx,4)", X(1),                  "y_r")                                           \
+    OP(vucomiss, X(0), X(1),                            "y_r > best?")                                   \
+    OP(cmova, "%%rcx", "%%rax",                         "its row")                                       \
+    OP(vmaxss, X(0), X(1), X(0),                        "best = y_r if y_r > best else best")            \
+    OP(inc, "%%rcx",                                    "r + 1")                                         \
+    OP(jmp, "40b",                                      "next row")                                      \
+    LABEL(41)                                                                                            \
+    OP(mov, "%%rax", "(%%rdi)",                         "action")                                        \
+    OP(vzeroupper,                                      "leave no upper halves")
+
+#define THRESHOLD_SINGLE                                                                                 \
+    OP(vmovss, "(%%r8)", X(0),                          "y_0")                                           \
+    OP(vxorps, X(1), X(1), X(1),                        "0.0")                                           \
+    OP(xor, "%%eax", "%%eax",                           "0")                                             \
+    OP(vucomiss, X(1), X(0),                            "y_0 > 0?")                                      \
+    OP(seta, "%%al",                                    "1 or 0")                                        \
+    OP(mov, "%%rax", "(%%rdi)",                         "action")                                        \
+    OP(vzeroupper,                                      "leave no upper halves")
+
+#define BOX_SINGLE                                                                                       \
+    OP(mov, "%c[low](%[b])", "%%rsi",                   "low")                                           \
+    OP(mov, "%c[high](%[b])", "%%rdx",                  "high")                                          \
+    OP(xor, "%%ecx", "%%ecx",                           "r = 0")                                         \
+    LABEL(40)                                                                                            \
+    OP(vmovss, "(%%rsi,%%rcx,4)", X(0),                 "low_r")                                         \
+    OP(vmovss, "(%%rdx,%%rcx,4)", X(1),                 "high_r")                                        \
+    OP(vmaxss, "(%%r8,%%rcx,4)", X(0), X(0),            "v = low_r if y_r < low_r else y_r")             \
+    OP(vminss, X(0), X(1), X(0),                        "v = high_r if v > high_r else v")               \
+    OP(vmovss, X(0), "(%%rdi,%%rcx,4)",                 "action[r]")                                     \
+    OP(inc, "%%rcx",                                    "r + 1")                                         \
+    OP(cmp, "%%rbx", "%%rcx",                           "a row left?")                                   \
+    OP(jl, "40b",                                       "next row")                                      \
+    OP(vzeroupper,                                      "leave no upper halves")
 
 // clang-format on

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Level asm, AVX-512, of the family `mlp`: as asm/x86_64/policies/mlp.cpp, 16 rows of 16 observations at a time.
-// Comments in the words of python/compute_layers/policies/{linear,mlp}.py.
+// Level asm, AVX-512, of the family `mlp`: as asm/x86_64/policies/mlp.cpp, 16 rows of 16 observations at a
+// time. Comments in the words of python/compute_layers/policies/{linear,mlp}.py.
 #include "../../x86_64/policies/mlp.hpp"
 
 #include "../kernel.hpp"
@@ -225,20 +225,55 @@ AVX512 void act_box(const PolicyBatch* batch) {
         : [b] "+r"(batch) : OPERANDS : GENERAL_CLOBBERS, YMM_CLOBBERS, ZMM_CLOBBERS);
 }
 
+#define V(n) Z(n)
+#define TANH_OF_FOUR_TILES TANH_4(0, 2, 4, 6)
+#define TANH_OF_ONE_TILE TANH_OF_1
+#define RELU_OF_FOUR_TILES RELU_OF_1 RELU(2) RELU(4) RELU(6)
+#define RELU_OF_ONE_TILE RELU_OF_1
+#define SIGMOID_OF_FOUR_TILES SIGMOID(0, 16, 17, 18) SIGMOID(2, 19, 20, 21) SIGMOID(4, 22, 23, 24) SIGMOID(6, 25, 26, 27)
+#define SIGMOID_OF_ONE_TILE SIGMOID_OF_1
+
+// W[r..r+15,k] * x_k of a tile.
+#define TILE_TERM(tile, a, b)                                                                            \
+    OP(vfmadd231ps, "(%%r10" tile ")", Z(8), Z(a),          "y_r..r+15 + W[r..r+15,k]*x_k")
+#define TILE_BIAS(tile, a, b)                                                                            \
+    OP(vmovaps, "(%%r10" tile ")", Z(a),                    "y_r..r+15 = b_r..r+15")
+#define STORE_TILE(at, a, b)                                                                             \
+    OP(vmovaps, Z(a), #at "(%%rdx)",                        "y_r..r+15")
+
+AVX512 void act_argmax_single(const PolicyBatch* batch) {
+    asm volatile(
+        LAYERS_SINGLE
+        ARGMAX_SINGLE
+        : [b] "+r"(batch) : SINGLE_OPERANDS : SINGLE_CLOBBERS, YMM_CLOBBERS, ZMM_CLOBBERS);
+}
+
+AVX512 void act_threshold_single(const PolicyBatch* batch) {
+    asm volatile(
+        LAYERS_SINGLE
+        THRESHOLD_SINGLE
+        : [b] "+r"(batch) : SINGLE_OPERANDS : SINGLE_CLOBBERS, YMM_CLOBBERS, ZMM_CLOBBERS);
+}
+
+AVX512 void act_box_single(const PolicyBatch* batch) {
+    asm volatile(
+        LAYERS_SINGLE
+        BOX_SINGLE
+        : [b] "+r"(batch) : SINGLE_OPERANDS : SINGLE_CLOBBERS, YMM_CLOBBERS, ZMM_CLOBBERS);
+}
+
 // clang-format on
 
 }  // namespace
 
 Act* policies::mlp(const PolicyBatch* policy, bool single) {
-    // One observation waits for its sums: wider vectors would not end sooner.
-    if (single) return asm_x86_64::policies::mlp(policy, true);
     switch (policy->head) {
         case Head::argmax:
-            return act_argmax;
+            return single ? act_argmax_single : act_argmax;
         case Head::threshold:
-            return act_threshold;
+            return single ? act_threshold_single : act_threshold;
         case Head::box:
-            return act_box;
+            return single ? act_box_single : act_box;
         case Head::vote:
             break;
     }

@@ -17,7 +17,6 @@ NaN stays NaN under ``tanh`` and ``sigmoid``.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping, Sequence
 from struct import Struct
 from typing import Protocol
