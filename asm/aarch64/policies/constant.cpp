@@ -29,11 +29,11 @@ void act_discrete(const PolicyBatch* batch) {
         : "x0", "x1", FREE_V_CLOBBERS, "memory", "cc");
 }
 
-//  Eight actions of k numbers, which are k times 32 bytes, are written number by number. All others are copies
-//  of them.
+//  Eight actions of k numbers, which are k pairs of vectors, are written number by number. All others are
+//  copies of them.
 //
-//  x0  where the next action goes    x1  lanes left    x2  k = outputs    x3  value[j], then the first actions
-//  x4  the value                     x5  numbers or pairs of vectors left   w6  a number   x7  lanes of 8
+//  x0  where the next action goes   x1  lanes left   x2  k = outputs   x3  value[j], then the first actions
+//  x4  the value                    x5  numbers left, then pairs       w6  value[j]       x7  lanes of 8 left
 void act_box(const PolicyBatch* batch) {
     asm volatile(
         OP(ldr, "x4", B(tensors),                           "tensors")

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Sections that NEON kernels of policies with weights share: 8 observations turned into vectors of one feature
-// each, the last terms of partial sums, and the heads. Comments in the words of
+// Sections that NEON kernels of policies with weights share: 8 observations turned into vectors of one
+// feature each, the last terms of partial sums, and the heads. Comments in the words of
 // python/compute_layers/policies/linear.py.
 #pragma once
 
@@ -32,8 +32,8 @@
     OP(add, "x6", "x2", "x8, lsl #2",                       "6")                                         \
     OP(add, "x7", "x3", "x8, lsl #2",                       "7")
 
-// x_k of the 8 observations from x0 on to x9 for all k, vectors `stride` bytes apart, in blocks of four features;
-// the last ones, fewer than four, one by one. x7 comes to stand at the next group.
+// x_k of the 8 observations from x0 on to x9 for all k, vectors `stride` bytes apart, in blocks of four
+// features; the last ones, fewer than four, one by one. x7 comes to stand at the next group.
 #define TRANSPOSE(stride)                                                                                \
     NEXT_SEVEN                                                                                           \
     OP(ldr, "x10", B(inputs),                               "inputs")                                    \
@@ -89,10 +89,10 @@
     OP(b.ne, "13b",                                         "next feature")                              \
     LABEL(14)
 
-// The last m = inputs % 8 terms of a row with partial sums come from the last 8 numbers of their array, of which
-// there are at least 32: v26, v27 move the last m of these 8 to the front. What they fetch from behind the end
-// tbl gives as 0 and tbx leaves as it was: -0.0 in weights, where -0.0 * 0.0 = -0.0 changes no partial sum, not
-// even one that is a zero. inputs in x10.
+// The last m = inputs % 8 terms of a row with partial sums, inputs in x10: of the last 8 numbers, there are at
+// least 32, v26 and v27 move the last m to the front. What they fetch from behind the end tbl gives as 0 and
+// tbx leaves as it was, -0.0 in weights: the product -0.0 * 0.0 = -0.0 changes no partial sum, not even one
+// that is a zero.
 #define LAST_TERMS_CONSTANTS(ROW)                                                                        \
     ROW(bytes, (Row{{0x0706'0504'0302'0100, 0x0f0e'0d0c'0b0a'0908,                                       \
                      0x1716'1514'1312'1110, 0x1f1e'1d1c'1b1a'1918}}))

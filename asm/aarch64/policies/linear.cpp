@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: MIT
-// Level asm, NEON, of the family `linear`: y_r = b_r + W[r]*x, fused, k ascending, for 8 observations at a time,
-// then one of the three heads. Comments in the words of python/compute_layers/policies/linear.py.
+// Level asm, NEON, of the family `linear`: y_r = b_r + W[r]*x, fused, k ascending, for 8 observations at a
+// time, then one of the three heads. Comments in the words of python/compute_layers/policies/linear.py.
 //
 // The kernels are put together from sections:
 //
-//     act_<head>           TRANSPOSE, then CHAINS of 8, 4 and 1 rows r, each y_r followed by the head's section
+//     act_<head>           TRANSPOSE, then CHAINS of 8, 4 and 1 rows r, each y_r followed by the head's
+//                          section
 //     act_<head>_partial   PARTIAL_SUMS over the rows r, with the same heads; 32 inputs or more, up to 8 rows
 //     act_four_<head>      four inputs, one or two rows: everything stays in registers
 #include "layer.hpp"
@@ -61,8 +62,8 @@ static_assert(offsetof(compute_layers::Tensor, data) == 0);
     OP(mov, "x0", "x20",                                    "W[0,0]")                                    \
     OP(mov, "x11", "#0",                                    "r = 0")
 
-// Of the first 1, 4 or 8 rows: the number of the row, the registers of its y and of its weights, and what MACRO
-// takes besides.
+// Of the first 1, 4 or 8 rows: the number of the row, the registers of its y and of its weights, and what
+// MACRO takes besides.
 #define ROWS_1(MACRO, ...) MACRO(0, 0, 1, 16 __VA_OPT__(,) __VA_ARGS__)
 #define ROWS_4(MACRO, ...)                                                                               \
     ROWS_1(MACRO __VA_OPT__(,) __VA_ARGS__) MACRO(1, 2, 3, 17 __VA_OPT__(,) __VA_ARGS__)                 \
@@ -178,8 +179,8 @@ static_assert(offsetof(compute_layers::Tensor, data) == 0);
     OP(mov, "x9", "x20",                                    "W[0,0]")                                    \
     OP(mov, "x11", "#0",                                    "r = 0")
 
-// y_r of 8 lanes by 8 partial sums each: p_j takes the terms k with k % 8 = j, p_0 starts with b_r. x9 moves to
-// row r + 1.
+// y_r of 8 lanes by 8 partial sums each: p_j takes the terms k with k % 8 = j, p_0 starts with b_r. x9 moves
+// to row r + 1.
 #define PARTIAL_SUMS                                                                                     \
     OP(mov, "x0", "x19",                                    "observation 0")                             \
     NEXT_SEVEN                                                                                           \
@@ -314,9 +315,11 @@ void act_box_partial(const PolicyBatch* batch) {
         : : OPERANDS, [k] "r"(&kConstants) : CLOBBERS);
 }
 
-//  x0  observations   x2  lanes left      v0-v3  x_0 .. x_3 of lanes 0 to 3   v4-v7  of lanes 4 to 7
-//  x1  actions        x3  W, then b       v16, v17  y, then scratch           v28    W[0,0..3]
-//                                         v20-v23  actions   v29  b_0         v31    0.0
+//  Registers of act_four_<head>
+//
+//  x0   observations   x1  b             v0-v3     x_0 .. x_3 of lanes 0 to 3     v4-v7     of lanes 4 to 7
+//  x12  actions        x2  lanes left    v16, v17  y_0      v18, v19  y_1         v20-v23   actions
+//  x3   W                                v24, v25  W[0,0..3], W[1,0..3]           v26, v27  b_0, b_1
 #define BEGIN_FOUR                                                                                       \
     OP(ldr, "x0", B(observation),                           "observations")                              \
     OP(ldr, "x12", B(action),                               "actions")                                   \

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
-// Level asm, NEON, of the family `mlp`: every layer for up to 16 observations at a time, or for one, then a head.
-// Comments in the words of python/compute_layers/policies/{linear,mlp}.py; cpp/policies/mlp.cpp says how the
-// weights were packed.
+// Level asm, NEON, of the family `mlp`: every layer for up to 16 observations at a time, or for one, then a
+// head. Comments in the words of python/compute_layers/policies/{linear,mlp}.py; cpp/policies/mlp.cpp says
+// how the weights were packed.
 #include "mlp.hpp"
 
 #include "policies/activations.hpp"
@@ -24,8 +24,8 @@ namespace {
 struct Constants { CONSTANTS(ROW_FIELD) };
 constexpr Constants kConstants = { CONSTANTS(ROW_VALUE) };
 
-// The bounds of a clip and the clip. fmax and fmin give NaN for NaN, which is what the comparisons leave, and no
-// bound is a zero.
+// The bounds of a clip and the clip. fmax and fmin give NaN for NaN, which is what the comparisons leave, and
+// no bound is a zero.
 #define BOUNDS(lowest, highest)                                                                          \
     OP(ldr, Q(16), K(lowest),                               "the lower bound")                           \
     OP(ldr, Q(17), K(highest),                              "the upper bound")
@@ -33,8 +33,8 @@ constexpr Constants kConstants = { CONSTANTS(ROW_VALUE) };
     OP(fmax, S4(x), S4(x), S4(16),                          "y = lower if lower > x else x")             \
     OP(fmin, S4(x), S4(x), S4(17),                          "y = upper if upper < y else y")
 
-// y = tanh(y) of the clipped y in register x. fmla adds to its destination: p and q change registers with every
-// step, to where the next coefficient has been loaded.
+// y = tanh(y) of the clipped y in register x. fmla adds to its destination: with every step p and q move to the
+// register into which the next coefficient was loaded.
 #define TANH(x, z, a, c, d)                                                                              \
     OP(fmul, S4(z), S4(x), S4(x),                           "z = y*y")                                   \
     OP(ldr, Q(a), K(P0),                                    "p = P[0]")                                  \
@@ -120,11 +120,12 @@ constexpr Constants kConstants = { CONSTANTS(ROW_VALUE) };
 //
 //  v0-v3   y_r of lanes 0 to 3, 4 to 7, 8 to 11, 12 to 15; v4-v15 those of r+1 to r+3
 //  v16     W[r..r+3,k]                                     v17-v20  x_k
-//  v0, v1  p_0 of 8 lanes; v2-v15 those of p_1 to p_7      v16, v17 W[r,k..k+7]        v18-v25  x_k, four in turn
+//  v0, v1  p_0 of 8 lanes; v2-v15 those of p_1 to p_7      v16, v17 W[r,k..k+7]   v18-v25  x_k, four in turn
 //  v16-v31 scratch of the activations
 
 // Of each row: its number and the registers of its y.
-#define EACH_ROW(MACRO) MACRO(0, 0, 1, 2, 3) MACRO(1, 4, 5, 6, 7) MACRO(2, 8, 9, 10, 11) MACRO(3, 12, 13, 14, 15)
+#define EACH_ROW(MACRO)                                                                                  \
+    MACRO(0, 0, 1, 2, 3) MACRO(1, 4, 5, 6, 7) MACRO(2, 8, 9, 10, 11) MACRO(3, 12, 13, 14, 15)
 
 #define BIAS(j, x, y, z, w)                                                                              \
     OP(dup, S4(x), S_OF(16, j), "y_r+" #j " = b_r+" #j)                                                  \

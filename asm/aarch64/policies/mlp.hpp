@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
-// Sections that the NEON kernels of the family `mlp` are put together from: all but the sums and activations of
-// a layer. Comments in the words of python/compute_layers/policies/{linear,mlp}.py; cpp/policies/mlp.cpp says how
-// the weights were packed.
+// Sections that the NEON kernels of the family `mlp` are put together from: everything but the layers' terms
+// and the activations. Comments in the words of python/compute_layers/policies/{linear,mlp}.py;
+// cpp/policies/mlp.cpp says how the weights were packed.
 #pragma once
 
 #include "layer.hpp"
@@ -10,7 +10,7 @@
 
 //  Registers of act_<head>, besides those of layer.hpp
 //
-//  x9   x_k               x10  inputs left             x11  rows left, then r   x13  lanes left    x17  scratch
+//  x9   x_k               x10  inputs left             x11  rows left, then r       x13  lanes left
 //  x19  the next group    x20  layers left             x21  x of the layer, float[inputs][16 lanes]
 //  x22  y_r               x23  packed weights          x24  the layer's tensors                    x25  y_0
 
@@ -40,8 +40,8 @@
     OP(ldr, "x12", B(action),                               "actions")                                   \
     OP(ldr, "x13", B(n),                                    "lanes")
 
-// x_k of the group: lanes 8 to 15 lie 32 bytes behind lanes 0 to 7. Without them the other half is computed all
-// the same, of whatever lies there.
+// x_k of the group: lanes 8 to 15 lie 32 bytes behind lanes 0 to 7. Without them the other half is computed
+// all the same, of whatever lies there.
 #define LOAD_GROUP                                                                                       \
     LABEL(1)                                                                                             \
     OP(ldr, "x21", B(scratch),                              "x")                                         \
@@ -130,15 +130,15 @@
 #define OPERANDS SINGLE_OPERANDS, OFFSET(PolicyBatch, n), OFFSET(PolicyBatch, inputs)
 
 #define CLOBBERS                                                                                         \
-    "x0", "x1", "x2", "x3", "x4", "x5", "x6", "x7", "x8", "x9", "x10", "x11", "x12", "x13", "x14", "x16", \
-    "x17", "x19", "x20", "x21", "x22", "x23", "x24", "x25", V_CLOBBERS, "memory", "cc"
+    "x0", "x1", "x2", "x3", "x4", "x5", "x6", "x7", "x8", "x9", "x10", "x11", "x12", "x13", "x14",       \
+    "x16", "x17", "x19", "x20", "x21", "x22", "x23", "x24", "x25", V_CLOBBERS, "memory", "cc"
 
 //  Registers of act_<head>_single
 //
-//  x0-x3  W[r,k] of four tiles      x8   bytes of a tile           x9   x_k                   x10  inputs left
-//  x11    rows left, then r         x12  action                    x16  rows                  x17  scratch
-//  x20    layers left               x21  x of the layer, float[inputs]    x22  y_r     x25  y_0
-//  x23    packed weights            x24  the layer's tensors
+//  x0-x3  W[r,k] of four tiles   x8   bytes of a tile                 x9   x_k         x10  inputs left
+//  x11    rows left, then r      x12  action                          x16  rows        x17  scratch
+//  x20    layers left            x21  x of the layer, float[inputs]   x22  y_r         x25  y_0
+//  x23    packed weights         x24  the layer's tensors
 //
 //  v0-v15 y of 64 rows, v0-v3 of 16, v0 and v1 the partial sums of one    v16-v31  W and x
 
@@ -242,8 +242,8 @@
     OP(ldr, "x12", B(action),                               "action")
 
 #define SINGLE_CLOBBERS                                                                                  \
-    "x0", "x1", "x2", "x3", "x8", "x9", "x10", "x11", "x12", "x16", "x17", "x20", "x21", "x22", "x23", "x24", \
-    "x25", V_CLOBBERS, "memory", "cc"
+    "x0", "x1", "x2", "x3", "x8", "x9", "x10", "x11", "x12", "x16", "x17", "x20", "x21", "x22", "x23",   \
+    "x24", "x25", V_CLOBBERS, "memory", "cc"
 
 // fcsel with gt and mi takes its first source if the comparison holds, and never for a NaN.
 #define ARGMAX_SINGLE                                                                                    \
