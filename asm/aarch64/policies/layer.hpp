@@ -89,10 +89,10 @@
     OP(b.ne, "13b",                                         "next feature")                              \
     LABEL(14)
 
-// The last m = inputs % 8 terms of a row with partial sums, inputs in x10: of the last 8 numbers, there are at
-// least 32, v26 and v27 move the last m to the front. What they fetch from behind the end tbl gives as 0 and
-// tbx leaves as it was, -0.0 in weights: the product -0.0 * 0.0 = -0.0 changes no partial sum, not even one
-// that is a zero.
+// The last m = inputs % 8 terms of a row with partial sums, inputs in x10: of the last 8 numbers, there are
+// at least 32, v26 and v27 move the last m to the front. What they fetch from behind the end tbl gives as 0
+// and tbx leaves as it was, -0.0 in weights: the product -0.0 * 0.0 = -0.0 changes no partial sum, not even
+// one that is a zero.
 #define LAST_TERMS_CONSTANTS(ROW)                                                                        \
     ROW(bytes, (Row{{0x0706'0504'0302'0100, 0x0f0e'0d0c'0b0a'0908,                                       \
                      0x1716'1514'1312'1110, 0x1f1e'1d1c'1b1a'1918}}))

@@ -64,24 +64,24 @@ static_assert(offsetof(compute_layers::Tensor, data) == 0);
 
 // Of the first 1, 4 or 8 rows: the number of the row, the registers of its y and of its weights, and what
 // MACRO takes besides.
-#define ROWS_1(MACRO, ...) MACRO(0, 0, 1, 16 __VA_OPT__(,) __VA_ARGS__)
+#define ROWS_1(MACRO, ...) MACRO(0, 0, 1, 16, __VA_ARGS__)
 #define ROWS_4(MACRO, ...)                                                                               \
-    ROWS_1(MACRO __VA_OPT__(,) __VA_ARGS__) MACRO(1, 2, 3, 17 __VA_OPT__(,) __VA_ARGS__)                 \
-    MACRO(2, 4, 5, 18 __VA_OPT__(,) __VA_ARGS__) MACRO(3, 6, 7, 19 __VA_OPT__(,) __VA_ARGS__)
+    ROWS_1(MACRO, __VA_ARGS__) MACRO(1, 2, 3, 17, __VA_ARGS__)                                           \
+    MACRO(2, 4, 5, 18, __VA_ARGS__) MACRO(3, 6, 7, 19, __VA_ARGS__)
 #define ROWS_8(MACRO, ...)                                                                               \
-    ROWS_4(MACRO __VA_OPT__(,) __VA_ARGS__)                                                              \
-    MACRO(4, 8, 9, 20 __VA_OPT__(,) __VA_ARGS__) MACRO(5, 10, 11, 21 __VA_OPT__(,) __VA_ARGS__)          \
-    MACRO(6, 12, 13, 22 __VA_OPT__(,) __VA_ARGS__) MACRO(7, 14, 15, 23 __VA_OPT__(,) __VA_ARGS__)
+    ROWS_4(MACRO, __VA_ARGS__)                                                                           \
+    MACRO(4, 8, 9, 20, __VA_ARGS__) MACRO(5, 10, 11, 21, __VA_ARGS__)                                    \
+    MACRO(6, 12, 13, 22, __VA_ARGS__) MACRO(7, 14, 15, 23, __VA_ARGS__)
 
-#define BIAS(j, y, z, w)                                                                                 \
-    OP(ld1r, ALL_OF(y), "[x17]", "#4", "y_r+" #j " = b_r+" #j)                                           \
+#define BIAS(j, y, z, w, ...)                                                                            \
+    OP(ld1r, ALL_OF(y), "[x17]", "#4",                      "y_r+" #j " = b_r+" #j)                      \
     OP(mov, B16(z), B16(y),                                 "lanes 4 to 7")
-#define WEIGHTS_OF_4(j, y, z, w)                                                                         \
-    OP(ldr, Q(w), "[x" #j "]", "#16", "W[r+" #j ",k..k+3]")
-#define WEIGHT(j, y, z, w)                                                                               \
-    OP(ldr, S(w), "[x" #j "]", "#4", "W[r+" #j ",k]")
+#define WEIGHTS_OF_4(j, y, z, w, ...)                                                                    \
+    OP(ldr, Q(w), "[x" #j "]", "#16",                       "W[r+" #j ",k..k+3]")
+#define WEIGHT(j, y, z, w, ...)                                                                          \
+    OP(ldr, S(w), "[x" #j "]", "#4",                        "W[r+" #j ",k]")
 #define TERM(j, y, z, w, k, low, high)                                                                   \
-    OP(fmla, S4(y), S4(low), S_OF(w, k), "y_r+" #j " + W[r+" #j ",k+" #k "]*x_k+" #k)                    \
+    OP(fmla, S4(y), S4(low), S_OF(w, k),                    "y_r+" #j " + W[r+" #j ",k+" #k "]*x_k+" #k) \
     OP(fmla, S4(z), S4(high), S_OF(w, k),                   "lanes 4 to 7")
 
 // y_r .. of `count` rows, four terms at a time, then one by one.
@@ -159,15 +159,15 @@ static_assert(offsetof(compute_layers::Tensor, data) == 0);
     MACRO(4, 8, 9, 18, 19) MACRO(5, 10, 11, 20, 21) MACRO(6, 12, 13, 22, 23) MACRO(7, 14, 15, 24, 25)
 
 #define PARTIAL_BIAS(i, low, high, x, z)                                                                 \
-    OP(ldr, S(low), "[x15, x11, lsl #2]", "p_0 = b_r, p_1 .. p_3 = 0: lane " #i)                         \
+    OP(ldr, S(low), "[x15, x11, lsl #2]",                   "p_0 = b_r, p_1 .. p_3 = 0: lane " #i)       \
     OP(movi, S4(high), "#0",                                "p_4 .. p_7 = 0")
 #define PARTIAL_TERMS(i, low, high, x, z)                                                                \
-    OP(ldp, Q(x), Q(z), "[x" #i "]", "#32", "x_k..k+7 of lane " #i)                                      \
+    OP(ldp, Q(x), Q(z), "[x" #i "]", "#32",                 "x_k..k+7 of lane " #i)                      \
     OP(fmla, S4(low), S4(16), S4(x),                        "p_0 .. p_3 + W[r,k..k+3]*x_k..k+3")         \
     OP(fmla, S4(high), S4(17), S4(z),                       "p_4 .. p_7")
 #define LAST_PARTIAL_TERMS(i, low, high, x, z)                                                           \
     LAST_X(20, 21, "x" #i)                                                                               \
-    OP(fmla, S4(low), S4(16), S4(20), "p_0 .. p_3 + W[r,k]*x_k of lane " #i)                             \
+    OP(fmla, S4(low), S4(16), S4(20),                       "p_0 .. p_3 + W[r,k]*x_k of lane " #i)       \
     OP(fmla, S4(high), S4(17), S4(21),                      "p_4 .. p_7")
 
 #define BEGIN_PARTIAL                                                                                    \
@@ -334,13 +334,13 @@ void act_box_partial(const PolicyBatch* batch) {
 
 // y in registers y and z.
 #define SUM_FOUR(r, y, z, w)                                                                             \
-    OP(fmla, S4(y), S4(0), S_OF(w, 0), "y_" #r " + W[" #r ",0]*x_0")                                     \
+    OP(fmla, S4(y), S4(0), S_OF(w, 0),                      "y_" #r " + W[" #r ",0]*x_0")                \
     OP(fmla, S4(z), S4(4), S_OF(w, 0),                      "lanes 4 to 7")                              \
-    OP(fmla, S4(y), S4(1), S_OF(w, 1), "y_" #r " + W[" #r ",1]*x_1")                                     \
+    OP(fmla, S4(y), S4(1), S_OF(w, 1),                      "y_" #r " + W[" #r ",1]*x_1")                \
     OP(fmla, S4(z), S4(5), S_OF(w, 1),                      "lanes 4 to 7")                              \
-    OP(fmla, S4(y), S4(2), S_OF(w, 2), "y_" #r " + W[" #r ",2]*x_2")                                     \
+    OP(fmla, S4(y), S4(2), S_OF(w, 2),                      "y_" #r " + W[" #r ",2]*x_2")                \
     OP(fmla, S4(z), S4(6), S_OF(w, 2),                      "lanes 4 to 7")                              \
-    OP(fmla, S4(y), S4(3), S_OF(w, 3), "y_" #r " + W[" #r ",3]*x_3")                                     \
+    OP(fmla, S4(y), S4(3), S_OF(w, 3),                      "y_" #r " + W[" #r ",3]*x_3")                \
     OP(fmla, S4(z), S4(7), S_OF(w, 3),                      "lanes 4 to 7")
 
 #define NEXT_FOUR                                                                                        \

@@ -33,8 +33,8 @@ constexpr Constants kConstants = { CONSTANTS(ROW_VALUE) };
     OP(fmax, S4(x), S4(x), S4(16),                          "y = lower if lower > x else x")             \
     OP(fmin, S4(x), S4(x), S4(17),                          "y = upper if upper < y else y")
 
-// y = tanh(y) of the clipped y in register x. fmla adds to its destination: with every step p and q move to the
-// register into which the next coefficient was loaded.
+// y = tanh(y) of the clipped y in register x. fmla adds to its destination: with every step p and q move to
+// the register into which the next coefficient was loaded.
 #define TANH(x, z, a, c, d)                                                                              \
     OP(fmul, S4(z), S4(x), S4(x),                           "z = y*y")                                   \
     OP(ldr, Q(a), K(P0),                                    "p = P[0]")                                  \
@@ -128,17 +128,17 @@ constexpr Constants kConstants = { CONSTANTS(ROW_VALUE) };
     MACRO(0, 0, 1, 2, 3) MACRO(1, 4, 5, 6, 7) MACRO(2, 8, 9, 10, 11) MACRO(3, 12, 13, 14, 15)
 
 #define BIAS(j, x, y, z, w)                                                                              \
-    OP(dup, S4(x), S_OF(16, j), "y_r+" #j " = b_r+" #j)                                                  \
+    OP(dup, S4(x), S_OF(16, j),                             "y_r+" #j " = b_r+" #j)                      \
     OP(dup, S4(y), S_OF(16, j),                             "lanes 4 to 7")                              \
     OP(dup, S4(z), S_OF(16, j),                             "lanes 8 to 11")                             \
     OP(dup, S4(w), S_OF(16, j),                             "lanes 12 to 15")
 #define TERM(j, x, y, z, w)                                                                              \
-    OP(fmla, S4(x), S4(17), S_OF(16, j), "y_r+" #j " + W[r+" #j ",k]*x_k")                               \
+    OP(fmla, S4(x), S4(17), S_OF(16, j),                    "y_r+" #j " + W[r+" #j ",k]*x_k")            \
     OP(fmla, S4(y), S4(18), S_OF(16, j),                    "lanes 4 to 7")                              \
     OP(fmla, S4(z), S4(19), S_OF(16, j),                    "lanes 8 to 11")                             \
     OP(fmla, S4(w), S4(20), S_OF(16, j),                    "lanes 12 to 15")
 #define STORE_ROW(j, x, y, z, w)                                                                         \
-    OP(stp, Q(x), Q(y), "[x22]", "#32", "y_r+" #j)                                                       \
+    OP(stp, Q(x), Q(y), "[x22]", "#32",                     "y_r+" #j)                                   \
     OP(stp, Q(z), Q(w), "[x22]", "#32",                     "lanes 8 to 15")
 
 // Rows r .. r+3 of a tile, then the next four: y_r = b_r, then W[r,k]*x_k, k ascending. After the terms x23
@@ -172,8 +172,8 @@ constexpr Constants kConstants = { CONSTANTS(ROW_VALUE) };
 
 // Of each partial sum: its number, its registers, where its weight is and what x_k is loaded into.
 #define PARTIAL_TERM(j, y, z, w, lane, a, c)                                                             \
-    OP(ldp, Q(a), Q(c), "[x9]", "#64", "x_k+" #j)                                                        \
-    OP(fmla, S4(y), S4(a), S_OF(w, lane), "p_" #j " + W[r,k+" #j "]*x_k+" #j)                            \
+    OP(ldp, Q(a), Q(c), "[x9]", "#64",                      "x_k+" #j)                                   \
+    OP(fmla, S4(y), S4(a), S_OF(w, lane),                   "p_" #j " + W[r,k+" #j "]*x_k+" #j)          \
     OP(fmla, S4(z), S4(c), S_OF(w, lane),                   "lanes 4 to 7")
 #define PARTIAL_TERM_0 PARTIAL_TERM(0, 0, 1, 16, 0, 18, 19)
 #define PARTIAL_TERM_1 PARTIAL_TERM(1, 2, 3, 16, 1, 20, 21)
@@ -187,7 +187,7 @@ constexpr Constants kConstants = { CONSTANTS(ROW_VALUE) };
     OP(subs, "x10", "x10", "#1",                            "terms left")                                \
     OP(b.eq, "35f",                                         "none")
 #define NO_TERM(j, y, z)                                                                                 \
-    OP(movi, S4(y), "#0", "p_" #j " = 0")                                                                \
+    OP(movi, S4(y), "#0",                                   "p_" #j " = 0")                              \
     OP(movi, S4(z), "#0",                                   "lanes 4 to 7")
 
 // Row after row, for each half of the lanes: p_j takes the terms with k % 8 = j, p_0 starts with b_r.
