@@ -95,6 +95,7 @@ def fmaf() -> Callable[[float, float, float], float]:
     return function
 
 
+@pytest.mark.emulate
 def test_fma_of_finite_numbers_is_the_exact_value_rounded_once() -> None:
     for a, b, c in triples(3_000):
         true = Fraction(a) * Fraction(b) + Fraction(c)
@@ -113,6 +114,7 @@ def test_fma_is_that_of_libm(fmaf: Callable[[float, float, float], float]) -> No
         assert bits(fma(a, b, c)) == bits(fmaf(a, b, c)), (a.hex(), b.hex(), c.hex())
 
 
+@pytest.mark.emulate
 @pytest.mark.parametrize(
     ("a", "b", "c", "expected"),
     [
@@ -136,6 +138,7 @@ def test_fma_of_zeros_infinities_and_extremes(a: float, b: float, c: float, expe
     assert bits(fma(a, b, c)) == bits(expected)
 
 
+@pytest.mark.emulate
 def test_round_float32_is_numpy_s() -> None:
     rng = random.Random(1)
     limit = 2.0**128 - 2.0**103  # halfway to what would come next
