@@ -93,6 +93,12 @@ class AgentFile:
         save_file(self.tensors, path, self.metadata)
         path.chmod(0o644)  # safetensors leaves it to its owner alone
 
+    def note_returns(self, returns: NDArray[np.float64]) -> None:
+        """Say in the metadata what the episodes of seeds 0, 1, … returned."""
+        self.metadata["return"] = (
+            f"{returns.mean():.4f} over seeds 0 to {len(returns) - 1}, minimum {returns.min():.4f}"
+        )
+
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "game": self.game.id, "family": self.family.stem}
 

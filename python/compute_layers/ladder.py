@@ -21,7 +21,7 @@ from rich.text import Text
 from . import registry
 from .agents import LAYERS, Agent, AgentFile, agent_file, agents
 from .batch import Batch
-from .measure import Contestant, Interleaved, Timing, conditions, conditions_line, progress_bar, timed
+from .measure import Contestant, Interleaved, Timing, conditions, conditions_line, progress_bar, short, timed
 from .registry import Game, Level, LevelUnavailable
 from .rollout import DEFAULT_LIMIT, rollout
 from .vector import VectorEnv
@@ -526,7 +526,7 @@ class _Picture:
             "episodes": str(len(row.returns)),
             "ns/decision": _ns(row.decision),
             "ns/step": _ns(row.step),
-            "steps/s": _rate(row.step),
+            "steps/s": short(1e9 / row.step.median),
             "× python": _digits(python.median / row.step.median) if python else "",
             "preparation": row.preparation,
             "log(ns/step)": "█" * max(1, round(BAR * share)),
@@ -587,11 +587,3 @@ def _digits(value: float) -> str:
 
 def _ns(timing: Timing | None) -> str:
     return "" if timing is None else _digits(timing.median)
-
-
-def _rate(timing: Timing) -> str:
-    rate = 1e9 / timing.median
-    for unit, factor in (("G", 1e9), ("M", 1e6), ("k", 1e3)):
-        if rate >= factor:
-            return f"{rate / factor:.3g}{unit}"
-    return f"{rate:.3g}"

@@ -98,8 +98,8 @@ def rollout(
         game, agent, episodes, seed, level, isa, policy_level, num_envs, threads, max_episode_steps, arguments
     )
     player = Agent(task.file, *task.policy_level, seed=0)
-    played = _core.rollout(player=player, **task.arguments)
-    return Rollout(*played, *task.level, player.level, player.isa)
+    returns, lengths, seconds = _core.rollout(player=player, **task.arguments)
+    return Rollout(returns, lengths, seconds, *task.level, player.level, player.isa)
 
 
 def rollout_population(
@@ -132,13 +132,16 @@ def rollout_population(
     The other arguments and errors are those of :func:`rollout`.
 
     Raises:
-        ValueError: also for tensors that are no population of this family.
+        ValueError, TypeError: also for tensors that are no population of this family.
     """
     task = _Task(
         game, agent, episodes, seed, level, isa, policy_level, num_envs, threads, max_episode_steps, arguments
     )
     file = task.file
-    stacked = {name: np.asarray(tensor) for name, tensor in tensors.items()}
+    if not isinstance(tensors, Mapping):
+        raise TypeError(f"tensors is {tensors!r}; allowed: arrays by name")
+    # Copies: nobody may change them after the check.
+    stacked = {name: np.array(tensor) for name, tensor in tensors.items()}
     counts = {tensor.shape[0] if tensor.ndim else 0 for tensor in stacked.values()}
     if len(counts) != 1 or counts == {0}:
         found = ", ".join(f"{name} {tensor.shape}" for name, tensor in stacked.items()) or "none"
@@ -150,7 +153,7 @@ def rollout_population(
     if policy == "python":
         own = ({name: tensor[c] for name, tensor in checked.items()} for c in range(candidates))
         rules = [interpreter_of(file, parameters) for parameters in own]
-    played = _core.rollout_population(
+    returns, lengths, seconds = _core.rollout_population(
         policy=file.family.stem,
         policy_level=policy,
         policy_isa=policy_isa,
@@ -159,7 +162,7 @@ def rollout_population(
         candidates=candidates,
         **task.arguments | kernel_arguments(file),
     )
-    return Rollout(*played, *task.level, policy, policy_isa)
+    return Rollout(returns, lengths, seconds, *task.level, policy, policy_isa)
 
 
 class _Task:
@@ -207,7 +210,7 @@ class _Task:
         else:
             self.file = agent_file(found.id, agent)
             self.policy_level = (level, isa) if policy_level is None else (policy_level, None)
-        self.arguments = {
+        self.arguments: dict[str, Any] = {
             "stem": found.stem,
             "level": self.level[0],
             "isa": self.level[1],
