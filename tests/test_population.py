@@ -240,3 +240,16 @@ def test_ctrl_c_stops_a_population(level: str) -> None:
     small: dict[str, Any] = {"episodes": 3, "max_episode_steps": 20}
     run = cl.rollout_population(GAME, agent, tensors, level=level, **small)
     assert_same(outcome(run), one_by_one(file, tensors, **small), "the next population")
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+def test_an_exception_of_level_python_comes_through(monkeypatch: pytest.MonkeyPatch, threads: int) -> None:
+    file, tensors = linear(6)
+    agent = Agent(file, "python", None, seed=0)
+
+    def act(policy: Any, observation: Any, rng: Any) -> int:
+        raise ZeroDivisionError("the rule is broken")
+
+    monkeypatch.setattr(file.family.rules, "act", act)
+    with pytest.raises(ZeroDivisionError, match="the rule is broken"):
+        cl.rollout_population(GAME, agent, tensors, episodes=3, level="cpp", threads=threads)

@@ -100,7 +100,7 @@ def test_training_and_evaluation_have_seeds_of_their_own(monkeypatch: pytest.Mon
 
 def test_the_whole_covariance_for_few_parameters_its_diagonal_for_many() -> None:
     few, many = (training.Search({"W": ("float32", (1, n))}, seed=0) for n in (100, 101))
-    assert (few.method, many.method) == ("CMA-ES", "separable CMA-ES")
+    assert (few.method, many.method) == ("CMA-ES", "sep-CMA-ES")
 
 
 def test_search_and_tensors_fit() -> None:

@@ -471,7 +471,13 @@ class _Picture:
     def __init__(self, ladder: Ladder, console: Console) -> None:
         self.ladder = ladder
         self.plain = not console.is_terminal
-        self._columns = [column for column, width in COLUMNS.items() if console.width >= width]
+        longest = max((len(row.preparation) for row in ladder.rows), default=0)
+        room = console.width - max(0, longest - len("preparation"))
+        self._columns = [
+            column
+            for column, width in COLUMNS.items()
+            if width <= (room if width >= COLUMNS["preparation"] else console.width)
+        ]
         if self.plain:
             self._columns.remove("log(ns/step)")
 

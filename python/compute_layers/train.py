@@ -144,7 +144,7 @@ class Search:
         self._cuts = np.cumsum(sizes)[:-1]
         self._scale = np.repeat(spreads, sizes)
         dense = sum(sizes) <= DENSE
-        self.method = "CMA-ES" if dense else "separable CMA-ES"
+        self.method = "CMA-ES" if dense else "sep-CMA-ES"
         self._optimiser = (CMA if dense else SepCMA)(mean=np.zeros(sum(sizes)), sigma=1.0, seed=seed)
         self.candidates: int = self._optimiser.population_size
 
