@@ -48,13 +48,18 @@ class Rollout:
         return int(self.lengths.sum())
 
 
-def _count(name: str, value: Any, most: int) -> int:
+def parse_count(name: str, value: Any, most: int, least: int = 1) -> int:
+    """An int from ``least`` to ``most``.
+
+    Raises:
+        TypeError, ValueError: something else.
+    """
     try:
         number = operator.index(value)
     except TypeError:
-        raise TypeError(f"{name} is {value!r}; allowed: an int, 1 to {most}") from None
-    if not 1 <= number <= most:
-        raise ValueError(f"{name} is {number}; allowed: 1 to {most}")
+        raise TypeError(f"{name} is {value!r}; allowed: an int, {least} to {most}") from None
+    if not least <= number <= most:
+        raise ValueError(f"{name} is {number}; allowed: {least} to {most}")
     return number
 
 
@@ -190,9 +195,9 @@ class _Task:
         arguments: Mapping[str, Any],
     ) -> None:
         found = find_game(game)
-        episodes = _count("episodes", episodes, MAX_ENVS)
-        num_envs = _count("num_envs", num_envs, MAX_ENVS)
-        threads = _count("threads", threads, 1024)
+        episodes = parse_count("episodes", episodes, MAX_ENVS)
+        num_envs = parse_count("num_envs", num_envs, MAX_ENVS)
+        threads = parse_count("threads", threads, 1024)
         first = parse_seed(seed)
         if first >= 2**64:
             raise ValueError(f"seed is {first}; allowed: less than 2**64")

@@ -31,13 +31,14 @@ from numpy.typing import NDArray
 
 from . import registry
 from .agents import FORMAT_VERSION, Agent, AgentFile, heads, tensor_forms
-from .measure import short
+from .measure import conditions, short
 from .registry import Family, Game, unknown
-from .rollout import Rollout, rollout, rollout_population
+from .rollout import Rollout, parse_count, rollout, rollout_population
 from .spec import Form
 
 SCHEMA = "compute_layers/train/1"
 EVALUATIONS = 10_000  # of candidates, unless told otherwise
+MOST_EVALUATIONS = 10**9
 EPISODES = 32  # of a candidate in its generation
 TRAINING_SEED = 2**32
 VERIFICATION_SEED = 2**33
@@ -104,6 +105,7 @@ class Training:
         return {
             "schema": SCHEMA,
             "game": self.file.game.id,
+            "conditions": conditions(),
             "metadata": self.file.metadata,
             "stopped": self.stopped,
             "episodes": len(self.returns),
@@ -225,20 +227,19 @@ def train(
         report: called after every generation.
 
     Raises:
-        ValueError: an unknown name, or an argument out of range.
+        ValueError, TypeError: an unknown name, or an argument out of range.
         gymnasium.error.DependencyNotInstalled: the extra ``train`` is not installed.
         KeyboardInterrupt: Ctrl-C in the first generation; later it ends training with the best agent so far.
     """
     found = registry.game(game)
-    if not 0 <= seed < 2**32:
-        raise ValueError(f"seed is {seed}; allowed: 0 to {2**32 - 1}")
+    seed = parse_count("seed", seed, 2**32 - 1, least=0)
     if seconds is not None and not seconds > 0:
         raise ValueError(f"seconds is {seconds}; allowed: more than 0")
     start = _start(found, family, head, layers, choices or {})
     blas, kernels = _blas()
     search = Search({name: (str(t.dtype), t.shape) for name, t in start.tensors.items()}, seed)
-    if evaluations < search.candidates:
-        raise ValueError(f"evaluations is {evaluations}; allowed: {search.candidates} (a generation) or more")
+    # At least a generation.
+    evaluations = parse_count("evaluations", evaluations, MOST_EVALUATIONS, least=search.candidates)
     player = Agent(start, "auto", None, seed=0)
     threads = _cpus()
 
@@ -310,10 +311,9 @@ def _start(
             raise ValueError(f"{choice} is {chosen!r}; allowed: none, family {stem} has no such choice")
     if layers is not None and not family.spec.layered:
         raise ValueError(f"layers is {list(layers)}; allowed: none, family {stem} has no layers")
-    rows = HIDDEN if layers is None else tuple(layers)
-    for row in rows:
-        if not 1 <= row <= MOST_ROWS:
-            raise ValueError(f"layers is {list(rows)}; allowed: numbers from 1 to {MOST_ROWS}")
+    rows = [
+        parse_count("a number in layers", row, MOST_ROWS) for row in (HIDDEN if layers is None else layers)
+    ]
     metadata = {
         "family": stem,
         "layer": "subsymbolic",
@@ -323,7 +323,7 @@ def _start(
     }
     shapes = {
         f"{name}{layer}": (size,) * len(shape)
-        for layer, size in enumerate((*rows, 1))
+        for layer, size in enumerate([*rows, 1])
         for name, (_, shape) in family.spec.tensors.items()
         if family.spec.layered
     }
