@@ -544,6 +544,26 @@ class PyBatch {
     std::atomic_flag used_;
 };
 
+Head head_of(const std::string& name) {
+    if (name == "argmax") return Head::argmax;
+    if (name == "threshold") return Head::threshold;
+    if (name == "box") return Head::box;
+    if (name == "vote") return Head::vote;
+    throw py::value_error("head is '" + name + "'; allowed: argmax, threshold, box, vote");
+}
+
+// One policy's tensors; with `candidates` the first one's, whose arrays are stacked along a leading axis.
+std::vector<Parameters::Source> sources(const std::vector<py::array>& tensors, int64_t candidates = 0) {
+    std::vector<Parameters::Source> all;
+    const py::ssize_t axis = candidates > 0, parts = std::max<int64_t>(candidates, 1);
+    for (const py::array& tensor : tensors) {
+        const int64_t rows = tensor.ndim() > axis ? tensor.shape(axis) : 1;
+        all.push_back({tensor.data(), static_cast<size_t>(tensor.nbytes() / parts), rows,
+                       rows ? tensor.size() / parts / rows : 0});
+    }
+    return all;
+}
+
 class PyPlayer {
   public:
     PyPlayer(const std::string& stem, const std::string& level, const std::optional<std::string>& isa,
@@ -665,24 +685,6 @@ class PyPlayer {
         return found;
     }
 
-    static Head head_of(const std::string& name) {
-        if (name == "argmax") return Head::argmax;
-        if (name == "threshold") return Head::threshold;
-        if (name == "box") return Head::box;
-        if (name == "vote") return Head::vote;
-        throw py::value_error("head is '" + name + "'; allowed: argmax, threshold, box, vote");
-    }
-
-    static std::vector<Parameters::Source> sources(const std::vector<py::array>& tensors) {
-        std::vector<Parameters::Source> all;
-        for (const py::array& tensor : tensors) {
-            const int64_t rows = tensor.ndim() ? tensor.shape(0) : 1;
-            all.push_back(
-                {tensor.data(), static_cast<size_t>(tensor.nbytes()), rows, rows ? tensor.size() / rows : 0});
-        }
-        return all;
-    }
-
     std::string allowed() const {
         const Shape& shape = player_.shape();
         if (shape.observations) return "integers from 0 to " + std::to_string(shape.observations - 1);
@@ -785,32 +787,42 @@ PyObject* call_player(PyObject* self, PyObject* args, PyObject* kwargs) {
     return action;
 }
 
-py::tuple run_rollout(const std::string& stem, const std::string& level,
+// Only level python touches Python's objects when it is made.
+template <typename Make>
+auto locked(const std::string& level, Make make) {
+    if (level != "python") return make();
+    const py::gil_scoped_acquire lock;
+    return make();
+}
+
+// The arguments must outlive the task.
+RolloutTask make_task(const std::string& stem, const std::string& level,
                       const std::optional<std::string>& isa, const Shape& shape, const py::object& rules,
                       std::vector<double> params, std::vector<double> options, int64_t limit,
-                      PyPlayer& player, int64_t episodes, uint64_t seed, int64_t num_envs, int64_t threads) {
-    const Use use(player.used());
+                      int64_t episodes, uint64_t seed, int64_t num_envs, int64_t threads) {
     check_sizes(*make_game(stem, level, isa, rules, shape), stem, shape, num_envs, limit, params, options);
     if (episodes < 1 || threads < 1) throw py::value_error("episodes and threads must be at least 1");
-    const RolloutTask task{[&] {
-                               const py::gil_scoped_acquire lock;
-                               return make_game(stem, level, isa, rules, shape);
-                           },
-                           shape,
-                           std::move(params),
-                           std::move(options),
-                           limit,
-                           episodes,
-                           seed,
-                           num_envs,
-                           threads};
+    return {[&] { return locked(level, [&] { return make_game(stem, level, isa, rules, shape); }); },
+            shape,
+            std::move(params),
+            std::move(options),
+            limit,
+            episodes,
+            seed,
+            num_envs,
+            threads};
+}
+
+// (returns, lengths, seconds) of `play`, which is given the function that looks for Ctrl-C.
+template <typename Play>
+py::tuple without_lock(const std::vector<py::ssize_t>& count, Play play) {
     RolloutResult result;
     std::chrono::duration<double> seconds{};
     bool interrupted = false;
     {
         const py::gil_scoped_release unlock;
         const auto start = std::chrono::steady_clock::now();
-        result = rollout(task, player.player(), [&] {
+        result = play([&] {
             const py::gil_scoped_acquire lock;
             interrupted = interrupted || PyErr_CheckSignals() != 0;
             return interrupted;
@@ -818,9 +830,58 @@ py::tuple run_rollout(const std::string& stem, const std::string& level,
         seconds = std::chrono::steady_clock::now() - start;
     }
     if (interrupted) throw py::error_already_set();
-    const py::ssize_t count = episodes;
-    return py::make_tuple(copied(result.returns.data(), {count}), copied(result.lengths.data(), {count}),
+    return py::make_tuple(copied(result.returns.data(), count), copied(result.lengths.data(), count),
                           seconds.count());
+}
+
+py::tuple run_rollout(const std::string& stem, const std::string& level,
+                      const std::optional<std::string>& isa, const Shape& shape, const py::object& rules,
+                      std::vector<double> params, std::vector<double> options, int64_t limit,
+                      PyPlayer& player, int64_t episodes, uint64_t seed, int64_t num_envs, int64_t threads) {
+    const Use use(player.used());
+    const RolloutTask task = make_task(stem, level, isa, shape, rules, std::move(params), std::move(options),
+                                       limit, episodes, seed, num_envs, threads);
+    return without_lock({episodes}, [&](const std::function<bool()>& interrupted) {
+        return rollout(task, player.player(), interrupted);
+    });
+}
+
+// `tensors` have the candidates along their first axis; `policy_rules` is empty for a native level, or has an
+// entry for each candidate.
+py::tuple run_population(const std::string& stem, const std::string& level,
+                         const std::optional<std::string>& isa, const Shape& shape, const py::object& rules,
+                         std::vector<double> params, std::vector<double> options, int64_t limit,
+                         const std::string& policy, const std::string& policy_level,
+                         const std::optional<std::string>& policy_isa, const std::string& head,
+                         const std::vector<py::array>& tensors, const std::vector<int64_t>& choices,
+                         const std::vector<float>& low, const std::vector<float>& high, bool draws,
+                         const std::vector<py::object>& policy_rules, int64_t candidates, int64_t episodes,
+                         uint64_t seed, int64_t num_envs, int64_t threads) {
+    const RolloutTask task = make_task(stem, level, isa, shape, rules, std::move(params), std::move(options),
+                                       limit, episodes, seed, num_envs, threads);
+    const bool python = policy_level == "python";
+    bool fit = candidates >= 1 && static_cast<int64_t>(policy_rules.size()) == (python ? candidates : 0);
+    for (const py::array& tensor : tensors) {
+        fit = fit && tensor.ndim() >= 1 && tensor.shape(0) == candidates &&
+              (tensor.flags() & py::array::c_style);
+    }
+    if (!fit) throw py::value_error("the tensors must be stacked and C-contiguous, one entry a candidate");
+    const Parameters first{head_of(head), sources(tensors, candidates), choices, low, high, draws};
+    const py::object none = py::none();
+    const auto player = [&](int64_t candidate) {
+        Parameters parameters = first;
+        for (Parameters::Source& tensor : parameters.tensors) {
+            tensor.data =
+                static_cast<const std::byte*>(tensor.data) + static_cast<size_t>(candidate) * tensor.bytes;
+        }
+        const py::object& rule = python ? policy_rules[static_cast<size_t>(candidate)] : none;
+        return std::make_unique<Player>(
+            locked(policy_level, [&] { return make_policy(policy, policy_level, policy_isa, rule, shape); }),
+            shape, parameters);
+    };
+    return without_lock({candidates, episodes}, [&](const std::function<bool()>& interrupted) {
+        return rollout_population(task, candidates, player, interrupted);
+    });
 }
 
 // ---- the registry, for Python ----
@@ -1048,6 +1109,13 @@ PYBIND11_MODULE(_core, m, py::mod_gil_not_used()) {
           py::arg("shape"), py::arg("rules"), py::arg("params"), py::arg("options"), py::arg("limit"),
           py::arg("player"), py::arg("episodes"), py::arg("seed"), py::arg("num_envs"), py::arg("threads"),
           "(returns, lengths, seconds).");
+    m.def("rollout_population", &run_population, py::kw_only(), py::arg("stem"), py::arg("level"),
+          py::arg("isa"), py::arg("shape"), py::arg("rules"), py::arg("params"), py::arg("options"),
+          py::arg("limit"), py::arg("policy"), py::arg("policy_level"), py::arg("policy_isa"),
+          py::arg("head"), py::arg("tensors"), py::arg("choices"), py::arg("low"), py::arg("high"),
+          py::arg("draws"), py::arg("policy_rules"), py::arg("candidates"), py::arg("episodes"),
+          py::arg("seed"), py::arg("num_envs"), py::arg("threads"),
+          "(returns, lengths, seconds), the arrays with a row for each candidate.");
 
     m.def("sin_cos", &sin_cos_of, py::arg("x"));
     m.def("seed_streams", &seed_streams, py::arg("low"), py::arg("high"), py::arg("spawn_key") = py::none());

@@ -25,19 +25,22 @@ constexpr int64_t kBlockSteps = 256;
 constexpr uint32_t kPolicyKey = 1;  // a policy draws from SeedSequence(seed + k, spawn_key=(1,))
 constexpr int64_t kIdle = -1;
 
-// State that all threads share.
+// What the workers on one candidate share: its next episode, and where its results go.
 struct Queue {
     std::atomic<int64_t> next{0};
-    std::atomic<bool> stop{false};
+    double* returns;   // [episodes]
+    int64_t* lengths;  // [episodes]
 };
+
+using Stop = std::atomic<bool>;
 
 class Worker {
   public:
-    Worker(const RolloutTask& task, Player& player, int64_t lanes, Queue& queue, RolloutResult& result)
+    Worker(const RolloutTask& task, Player& player, int64_t lanes, Queue& queue, const Stop& stop)
         : task_(task),
           player_(player),
           queue_(queue),
-          result_(result),
+          stop_(stop),
           game_(task.game()),
           lanes_(task.shape, lanes, task.limit),
           workspace_(player),
@@ -56,8 +59,7 @@ class Worker {
         for (int64_t lane = 0; lane < n; ++lane) starting_.push_back(lane);
         take_episodes(lanes_.batch, 0, 0);
         start_lanes(lanes_.batch);
-        for (int64_t step = 0; busy_ > 0 && !queue_.stop.load(std::memory_order_relaxed);
-             step += kBlockSteps) {
+        for (int64_t step = 0; busy_ > 0 && !stop_.load(std::memory_order_relaxed); step += kBlockSteps) {
             for (int64_t first = 0; first < lanes_.batch.n; first += kBlockLanes) {
                 run_block(first, std::min(kBlockLanes, lanes_.batch.n - first), step);
             }
@@ -74,7 +76,7 @@ class Worker {
         const Batch b = lanes_.block(first, count);
         const int64_t rows = game_->native() ? b.n : b.valid;
         double* const returns = returns_.data() + first;
-        for (int64_t i = 0; i < kBlockSteps && !queue_.stop.load(std::memory_order_relaxed); ++i) {
+        for (int64_t i = 0; i < kBlockSteps && !stop_.load(std::memory_order_relaxed); ++i) {
             player_.act(workspace_, b.observation, const_cast<void*>(b.action), rows,
                         player_.draws() ? policy_streams_.data() + first : nullptr, lanes_.batch.n);
             game_->step(b);
@@ -92,8 +94,8 @@ class Worker {
     void finish(int64_t lane, int64_t step) {
         const int64_t k = episode_[static_cast<size_t>(lane)];
         if (k == kIdle) return;
-        result_.returns[static_cast<size_t>(k)] = returns_[static_cast<size_t>(lane)];
-        result_.lengths[static_cast<size_t>(k)] = step - start_[static_cast<size_t>(lane)];
+        queue_.returns[k] = returns_[static_cast<size_t>(lane)];
+        queue_.lengths[k] = step - start_[static_cast<size_t>(lane)];
         episode_[static_cast<size_t>(lane)] = kIdle;
         --busy_;
     }
@@ -131,7 +133,7 @@ class Worker {
     const RolloutTask& task_;
     Player& player_;
     Queue& queue_;
-    RolloutResult& result_;
+    const Stop& stop_;
     std::unique_ptr<GameLevel> game_;
     Lanes lanes_;
     Player::Workspace workspace_;
@@ -143,15 +145,15 @@ class Worker {
     int64_t busy_ = 0;
 };
 
-}  // namespace
+RolloutResult empty_result(const RolloutTask& task, int64_t candidates) {
+    const size_t count = static_cast<size_t>(candidates * task.episodes);
+    return {std::vector<double>(count), std::vector<int64_t>(count)};
+}
 
-RolloutResult rollout(const RolloutTask& task, Player& player, const std::function<bool()>& interrupted) {
-    RolloutResult result;
-    result.returns.resize(static_cast<size_t>(task.episodes));
-    result.lengths.resize(static_cast<size_t>(task.episodes));
-    const int64_t lanes = std::min(task.num_envs, task.episodes);
-    const int64_t threads = std::min(task.threads, lanes);
-    Queue queue;
+// Runs `work(thread, stop)` on so many threads and rethrows the first failure.
+void run_threads(int64_t threads, const std::function<bool()>& interrupted,
+                 const std::function<void(int64_t, const Stop&)>& work) {
+    Stop stop{false};
     std::mutex mutex;
     std::condition_variable done;
     std::exception_ptr failure;
@@ -159,15 +161,14 @@ RolloutResult rollout(const RolloutTask& task, Player& player, const std::functi
     std::vector<std::thread> pool;
     try {
         for (int64_t t = 0; t < threads; ++t) {
-            const int64_t share = lanes / threads + (t < lanes % threads);
-            pool.emplace_back([&, share] {
+            pool.emplace_back([&, t] {
                 std::exception_ptr mine;
                 try {
                     const DefaultFloatMode mode;
-                    Worker(task, player, share, queue, result).run();
+                    work(t, stop);
                 } catch (...) {
                     mine = std::current_exception();
-                    queue.stop = true;
+                    stop = true;
                 }
                 const std::lock_guard<std::mutex> lock(mutex);
                 if (mine && !failure) failure = mine;
@@ -176,7 +177,7 @@ RolloutResult rollout(const RolloutTask& task, Player& player, const std::functi
             });
         }
     } catch (...) {  // the system has no thread left
-        queue.stop = true;
+        stop = true;
         const std::lock_guard<std::mutex> lock(mutex);
         failure = std::current_exception();
         running -= threads - static_cast<int64_t>(pool.size());
@@ -187,12 +188,42 @@ RolloutResult rollout(const RolloutTask& task, Player& player, const std::functi
             done.wait_for(lock, std::chrono::milliseconds(50), [&] { return running == 0; });
             if (running == 0) break;
             lock.unlock();
-            if (interrupted()) queue.stop = true;
+            if (interrupted()) stop = true;
             lock.lock();
         }
     }
     for (std::thread& thread : pool) thread.join();
     if (failure) std::rethrow_exception(failure);
+}
+
+}  // namespace
+
+RolloutResult rollout(const RolloutTask& task, Player& player, const std::function<bool()>& interrupted) {
+    RolloutResult result = empty_result(task, 1);
+    Queue queue{0, result.returns.data(), result.lengths.data()};
+    const int64_t lanes = std::min(task.num_envs, task.episodes);
+    const int64_t threads = std::min(task.threads, lanes);
+    run_threads(threads, interrupted, [&](int64_t thread, const Stop& stop) {
+        const int64_t share = lanes / threads + (thread < lanes % threads);
+        Worker(task, player, share, queue, stop).run();
+    });
+    return result;
+}
+
+RolloutResult rollout_population(const RolloutTask& task, int64_t candidates,
+                                 const std::function<std::unique_ptr<Player>(int64_t)>& player,
+                                 const std::function<bool()>& interrupted) {
+    RolloutResult result = empty_result(task, candidates);
+    const int64_t lanes = std::min(task.num_envs, task.episodes);
+    std::atomic<int64_t> next{0};
+    run_threads(std::min(task.threads, candidates), interrupted, [&](int64_t, const Stop& stop) {
+        for (int64_t c; !stop.load(std::memory_order_relaxed) && (c = next.fetch_add(1)) < candidates;) {
+            Queue queue{0, result.returns.data() + c * task.episodes,
+                        result.lengths.data() + c * task.episodes};
+            const std::unique_ptr<Player> own = player(c);
+            Worker(task, *own, lanes, queue, stop).run();
+        }
+    });
     return result;
 }
 

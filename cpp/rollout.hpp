@@ -21,16 +21,22 @@ struct RolloutTask {
     int64_t limit;  // steps after which an episode is truncated
     int64_t episodes;
     uint64_t seed;     // of episode 0; episode k has seed + k
-    int64_t num_envs;  // lanes in all
+    int64_t num_envs;  // lanes in all, of a population for each candidate
     int64_t threads;
 };
 
 struct RolloutResult {
-    std::vector<double> returns;   // [episodes]
-    std::vector<int64_t> lengths;  // [episodes]
+    std::vector<double> returns;   // [candidates][episodes]
+    std::vector<int64_t> lengths;  // [candidates][episodes]
 };
 
 // `interrupted` is asked from the calling thread a few times a second; true ends the work early.
 RolloutResult rollout(const RolloutTask& task, Player& player, const std::function<bool()>& interrupted);
+
+// The same episodes for each of many candidates; the threads share the candidates, not their episodes.
+// `player` makes a candidate's player, on the thread that plays it.
+RolloutResult rollout_population(const RolloutTask& task, int64_t candidates,
+                                 const std::function<std::unique_ptr<Player>(int64_t)>& player,
+                                 const std::function<bool()>& interrupted);
 
 }  // namespace compute_layers

@@ -23,6 +23,7 @@ from hypothesis import settings as hypothesis_settings
 
 import compute_layers as cl
 from compute_layers import registry
+from compute_layers.agents import agent_file
 
 hypothesis_settings.register_profile(
     "compute_layers",
@@ -102,6 +103,12 @@ def assert_same(ours: Any, theirs: Any, *where: object) -> None:
 
 
 # ---- every game at every level ----
+
+
+def paced(id: str, name: str, many: int, few: int) -> int:
+    """How much level python does in a test: less with an agent of so many parameters that a decision takes it
+    milliseconds."""
+    return few if sum(tensor.size for tensor in agent_file(id, name).tensors.values()) > 1000 else many
 
 
 def unserved(id: str, level: cl.Level) -> str:

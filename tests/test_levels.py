@@ -22,7 +22,7 @@ from hypothesis import strategies as st
 from compute_layers import agents, load_agent, registry, rollout
 from compute_layers.registry import games
 from compute_layers.spec import Discrete, Spec
-from conftest import NEAR_KERNELS, Array, Maker, assert_same, inside, random_actions, served
+from conftest import NEAR_KERNELS, Array, Maker, assert_same, inside, paced, random_actions, served
 
 FACTORS = [0.0, -0.0, 5e-324, 1e-300, 1e-9, 0.3, 1.0, 1.7, 30.0, 1e6, 1e150, 1e300]
 
@@ -440,7 +440,11 @@ def test_the_callers_floating_point_mode_does_not_matter_to_agents(
                 intact = mode.intact()
             assert_same(found, wanted, name, "decisions")
             assert intact
-        settings: dict[str, Any] = {"episodes": 12, "num_envs": 8, "max_episode_steps": 60}
+        settings: dict[str, Any] = {
+            "episodes": 12,
+            "num_envs": 8,
+            "max_episode_steps": paced(make.id, name, 60, 9),
+        }
         run = rollout(make.id, name, level="python", **settings)
         for threads in (1, 3):
             with hostile() as mode:

@@ -19,7 +19,7 @@ from compute_layers import registry
 from compute_layers.agents import agent_file
 from compute_layers.registry import games
 from compute_layers.spec import Discrete
-from conftest import LEVELS, Array, assert_same, served
+from conftest import LEVELS, Array, assert_same, paced, served
 
 AGENTS = [(id, name) for id in games() for name in cl.agents(id)]
 FASTEST = LEVELS[-1]
@@ -56,9 +56,9 @@ def native(id: str, name: str, **kwargs: Any) -> cl.Rollout:
 
 @pytest.mark.emulate
 def test_every_pair_of_levels_agrees(shipped: tuple[str, str]) -> None:
-    episodes, seed = 12, 2**32
+    episodes, seed, limit = 12, 2**32, paced(*shipped, SHORT, 9)
     expected = cl.rollout(
-        *shipped, episodes=episodes, seed=seed, level="python", max_episode_steps=SHORT, num_envs=5
+        *shipped, episodes=episodes, seed=seed, level="python", max_episode_steps=limit, num_envs=5
     )
     pairs = 0
     for level in served(shipped[0]):
@@ -70,7 +70,7 @@ def test_every_pair_of_levels_agrees(shipped: tuple[str, str]) -> None:
                 level=level.name,
                 isa=level.isa,
                 policy_level=policy,
-                max_episode_steps=SHORT,
+                max_episode_steps=limit,
                 num_envs=7,
             )
             assert (run.level, run.isa, run.policy_level) == (level.name, level.isa, policy)
@@ -91,7 +91,7 @@ def test_splitting_the_work_changes_nothing(shipped: tuple[str, str], num_envs: 
 
 @pytest.mark.parametrize("threads", [2, 3])
 def test_level_python_works_on_several_threads(shipped: tuple[str, str], threads: int) -> None:
-    settings: dict[str, Any] = {"episodes": 9, "seed": 1, "max_episode_steps": 30}
+    settings: dict[str, Any] = {"episodes": 9, "seed": 1, "max_episode_steps": paced(*shipped, 30, 9)}
     run = cl.rollout(*shipped, level="python", num_envs=4, threads=threads, **settings)
     assert_same(outcome(run), outcome(native(*shipped, **settings)), "episodes")
 

@@ -54,10 +54,7 @@ def main() -> None:
         "command": shlex.join(["python", "tools/write_agent.py", *sys.argv[1:]]),
     }
     file = AgentFile(given.name, found, metadata, tensors)
-    returns = cl.rollout(found.id, Agent(file, "auto", None, seed=0), episodes=EPISODES).returns
-    file.metadata["return"] = (
-        f"{returns.mean():.4f} over seeds 0 to {EPISODES - 1}, minimum {returns.min():.4f}"
-    )
+    file.note_returns(cl.rollout(found.id, Agent(file, "auto", None, seed=0), episodes=EPISODES).returns)
     path = ROOT / found.stem / found.id / f"{given.name}.safetensors"
     path.parent.mkdir(parents=True, exist_ok=True)
     file.save(path)

@@ -11,7 +11,7 @@ from .agents import Agent, agents, load_agent
 from .registry import NAMESPACE as _NAMESPACE
 from .registry import Level, LevelUnavailable, games, levels
 from .registry import game as _game
-from .rollout import Rollout, rollout
+from .rollout import Rollout, rollout, rollout_population
 from .vector import Env, VectorEnv
 
 __all__ = [
@@ -27,6 +27,7 @@ __all__ = [
     "levels",
     "load_agent",
     "rollout",
+    "rollout_population",
 ]
 
 for _id in games():

@@ -29,6 +29,7 @@ __all__: list[str] = [
     "missing",
     "policies",
     "rollout",
+    "rollout_population",
     "seed_streams",
     "sin_cos",
 ]
@@ -229,6 +230,36 @@ def rollout(
 ) -> tuple[typing.Any, ...]:
     """
     (returns, lengths, seconds).
+    """
+
+def rollout_population(
+    *,
+    stem: str,
+    level: str,
+    isa: str | None,
+    shape: Shape,
+    rules: typing.Any,
+    params: collections.abc.Sequence[typing.SupportsFloat | typing.SupportsIndex],
+    options: collections.abc.Sequence[typing.SupportsFloat | typing.SupportsIndex],
+    limit: typing.SupportsInt | typing.SupportsIndex,
+    policy: str,
+    policy_level: str,
+    policy_isa: str | None,
+    head: str,
+    tensors: collections.abc.Sequence[numpy.typing.NDArray[typing.Any]],
+    choices: collections.abc.Sequence[typing.SupportsInt | typing.SupportsIndex],
+    low: collections.abc.Sequence[typing.SupportsFloat | typing.SupportsIndex],
+    high: collections.abc.Sequence[typing.SupportsFloat | typing.SupportsIndex],
+    draws: bool,
+    policy_rules: collections.abc.Sequence[typing.Any],
+    candidates: typing.SupportsInt | typing.SupportsIndex,
+    episodes: typing.SupportsInt | typing.SupportsIndex,
+    seed: typing.SupportsInt | typing.SupportsIndex,
+    num_envs: typing.SupportsInt | typing.SupportsIndex,
+    threads: typing.SupportsInt | typing.SupportsIndex,
+) -> tuple[typing.Any, ...]:
+    """
+    (returns, lengths, seconds), the arrays with a row for each candidate.
     """
 
 def seed_streams(

@@ -93,6 +93,12 @@ class AgentFile:
         save_file(self.tensors, path, self.metadata)
         path.chmod(0o644)  # safetensors leaves it to its owner alone
 
+    def note_returns(self, returns: NDArray[np.float64]) -> None:
+        """Say in the metadata what the episodes of seeds 0, 1, … returned."""
+        self.metadata["return"] = (
+            f"{returns.mean():.4f} over seeds 0 to {len(returns) - 1}, minimum {returns.min():.4f}"
+        )
+
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "game": self.game.id, "family": self.family.stem}
 
@@ -162,32 +168,69 @@ def tensor_forms(
 
 
 def check_tensors(
-    what: str, game: Game, family: Family, head: str, tensors: Mapping[str, NDArray[Any]]
+    what: str,
+    game: Game,
+    family: Family,
+    head: str,
+    tensors: Mapping[str, NDArray[Any]],
+    candidates: int | None = None,
 ) -> dict[str, NDArray[Any]]:
     """The tensors of a policy in the family's order, contiguous, native byte order.
+
+    Args:
+        candidates: the tensors are those of so many policies, stacked along a first axis.
 
     Raises:
         ValueError: a wrong head, name, dtype or shape, or a number that is not finite or not an action.
     """
     if head not in heads(family, game.spec.action):
         raise unknown(f"{what}: head", head, heads(family, game.spec.action))
-    forms = tensor_forms(game, family, head, {name: tensor.shape for name, tensor in tensors.items()})
+    stack = () if candidates is None else (candidates,)
+    forms = tensor_forms(
+        game, family, head, {name: tensor.shape[len(stack) :] for name, tensor in tensors.items()}
+    )
     if set(tensors) != set(forms):
         names = ", ".join(forms) or "none"
         raise ValueError(f"{what}: the tensors are {sorted(tensors)}; family {family.stem} has {names}")
     checked = {}
     for name, (dtype, shape) in forms.items():
         tensor = tensors[name]
-        if tensor.dtype != dtype or tensor.shape != shape:
-            raise ValueError(f"{what}: {name} is {tensor.dtype} {tensor.shape}; allowed: {dtype} {shape}")
+        if tensor.dtype != dtype or tensor.shape != stack + shape:
+            raise ValueError(
+                f"{what}: {name} is {tensor.dtype} {tensor.shape}; allowed: {dtype} {stack + shape}"
+            )
         if not np.isfinite(tensor).all():
             raise ValueError(f"{what}: {name} has a number that is not finite")
         checked[name] = np.ascontiguousarray(tensor)
     try:
-        family.spec.check(game.spec.observation, game.spec.action, head, checked)
+        for c in range(candidates or 1):
+            own = checked if candidates is None else {name: tensor[c] for name, tensor in checked.items()}
+            family.spec.check(game.spec.observation, game.spec.action, head, own)
     except ValueError as problem:
         raise ValueError(f"{what}: {problem}") from None
     return checked
+
+
+def interpreter_of(file: AgentFile, tensors: Mapping[str, NDArray[Any]]) -> PolicyInterpreter:
+    """Level python of a file's policy, with these tensors."""
+    spec = file.game.spec
+    return PolicyInterpreter(
+        file.family, file.head, spec.observation.size, spec.action, tensors, file.choices
+    )
+
+
+def kernel_arguments(file: AgentFile) -> dict[str, Any]:
+    """What the native core is told of a policy beside its level and tensors."""
+    spec, family = file.game.spec, file.family.spec
+    bounds = spec.action if isinstance(spec.action, Box) else None
+    return {
+        "head": file.head,
+        "shape": shape_of(spec),
+        "choices": [allowed.index(file.choices[name]) for name, allowed in family.choices.items()],
+        "low": list(bounds.low) if bounds else [],
+        "high": list(bounds.high) if bounds else [],
+        "draws": family.draws,
+    }
 
 
 class Agent(_core.Player):
@@ -206,28 +249,17 @@ class Agent(_core.Player):
     """
 
     def __init__(self, file: AgentFile, level: str, isa: str | None, seed: int) -> None:
-        spec = file.game.spec
         self.file = file
         self.name, self.layer, self.head, self.metadata = file.name, file.layer, file.head, file.metadata
         self.game, self.family = file.game.id, file.family.stem
         self.level, self.isa = resolve(level, isa, file.family.isas, f"policy {self.family}")
-        rule = None
-        if self.level == "python":
-            rule = PolicyInterpreter(
-                file.family, self.head, spec.observation.size, spec.action, file.tensors, file.choices
-            )
         super().__init__(
             stem=self.family,
             level=self.level,
             isa=self.isa,
-            head=self.head,
-            shape=shape_of(spec),
             tensors=list(file.tensors.values()),
-            choices=[allowed.index(file.choices[name]) for name, allowed in file.family.spec.choices.items()],
-            low=list(spec.action.low) if isinstance(spec.action, Box) else [],
-            high=list(spec.action.high) if isinstance(spec.action, Box) else [],
-            draws=file.family.spec.draws,
-            rule=rule,
+            rule=interpreter_of(file, file.tensors) if self.level == "python" else None,
+            **kernel_arguments(file),
         )
         self.seed(seed)
 

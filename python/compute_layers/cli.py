@@ -7,10 +7,12 @@ import json
 import sys
 from collections.abc import Callable
 from functools import wraps
+from math import inf
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from gymnasium.error import DependencyNotInstalled
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
@@ -41,7 +43,7 @@ def _plainly(command: Callable[..., None]) -> Callable[..., None]:
     def run(*args: Any, **kwargs: Any) -> None:
         try:
             command(*args, **kwargs)
-        except (ValueError, OSError, LevelUnavailable) as problem:
+        except (ValueError, OSError, LevelUnavailable, DependencyNotInstalled) as problem:
             print(f"compute-layers: {problem}", file=sys.stderr)
             raise typer.Exit(2) from None
         except KeyboardInterrupt:
@@ -104,7 +106,7 @@ def _agents(game: Annotated[str | None, typer.Argument(help="A game's id; all if
                 file.layer,
                 file.family.stem,
                 said.get("return", ""),
-                said.get("source", ""),
+                said.get("source") or said.get("command", ""),
             )
     _console().print(table)
 
@@ -165,6 +167,83 @@ def _ladder(
             to.write_text(json.dumps(found[0] if game else found, indent=1) + "\n")
     if not equal:
         raise typer.Exit(1)
+
+
+@app.command("train")
+@_plainly
+def _train(
+    game: Annotated[str, typer.Argument(help="A game's id.")],
+    family: Annotated[str, typer.Option(help="linear or mlp: a family whose parameters are all float32.")],
+    seed: Annotated[int, typer.Option(help="Of the search.")],
+    head: Annotated[
+        str | None, typer.Option(help="argmax, threshold or box; the first that fits the game if left out.")
+    ] = None,
+    layers: Annotated[
+        str | None, typer.Option(help="Rows of the hidden layers of mlp, 64,64 if left out.")
+    ] = None,
+    activation: Annotated[str | None, typer.Option(help="Of mlp: tanh, relu or sigmoid.")] = None,
+    evaluations: Annotated[
+        int | None, typer.Option(min=1, help="Candidates to evaluate at most, 10,000 if left out.")
+    ] = None,
+    seconds: Annotated[float | None, typer.Option(help="Seconds to train at most.")] = None,
+    save: Annotated[Path | None, typer.Option(help="Write the agent to this .safetensors file.")] = None,
+    to: Annotated[Path | None, typer.Option("--json", help="Also write the figures to this file.")] = None,
+) -> None:
+    """Train an agent with CMA-ES. Ctrl-C ends it with the best agent so far."""
+    from .measure import progress_bar, short
+    from .train import EVALUATIONS, Progress, train
+
+    for name, file in (("--save", save), ("--json", to)):  # not only after minutes of training
+        if file is not None and not file.parent.is_dir():
+            raise FileNotFoundError(f"{name} is {str(file)!r}; there is no directory {str(file.parent)!r}")
+    if save is not None and save.suffix != ".safetensors":
+        raise ValueError(f"--save is {str(save)!r}; allowed: a name that ends in .safetensors")
+    console = _console(stderr=True)
+    budget = EVALUATIONS if evaluations is None else evaluations
+    with progress_bar(console, f"{game}/{family}", 1.0) as advance:
+        shown, best = 0.0, -inf
+
+        def report(at: Progress) -> None:
+            nonlocal shown, best
+            share = max(at.evaluations / budget, at.seconds / seconds if seconds else 0.0)
+            advance(share - shown, f"{game}/{family}: return {at.generation:.1f}, best {at.best:.1f}")
+            if at.best > best:
+                spent = f"{at.seconds:.2f} s, {at.evaluations} evaluations, {short(at.steps)} steps"
+                console.print(f"{spent}: return {at.best:.2f}")
+            shown, best = share, at.best
+
+        training = train(
+            game,
+            family,
+            seed=seed,
+            head=head,
+            layers=None if layers is None else _numbers("--layers", layers),
+            choices={} if activation is None else {"activation": activation},
+            evaluations=budget,
+            seconds=seconds,
+            report=report,
+        )
+    if save is not None:
+        training.save(save)
+    if to is not None:
+        to.write_text(json.dumps(training.as_dict(), indent=1) + "\n")
+    said = training.file.metadata
+    for line in (
+        f"{training.file.game.id}/{training.file.name}: return {said['return']}",
+        f"{said['preparation']}, {said['evaluations']} evaluations; stopped: {training.stopped}",
+        f"{said['packages']}, {said['blas']}",
+        said["command"],
+    ):
+        _console().print(line, soft_wrap=True, markup=False)
+    if training.stopped == "interrupted":
+        raise typer.Exit(130)
+
+
+def _numbers(name: str, text: str) -> list[int]:
+    try:
+        return [int(part) for part in text.split(",")]
+    except ValueError:
+        raise ValueError(f"{name} is {text!r}; allowed: integers separated by commas") from None
 
 
 @app.command("show")

@@ -21,7 +21,7 @@ from rich.text import Text
 from . import registry
 from .agents import LAYERS, Agent, AgentFile, agent_file, agents
 from .batch import Batch
-from .measure import Contestant, Interleaved, Timing, conditions, conditions_line, progress_bar, timed
+from .measure import Contestant, Interleaved, Timing, conditions, conditions_line, progress_bar, short, timed
 from .registry import Game, Level, LevelUnavailable
 from .rollout import DEFAULT_LIMIT, rollout
 from .vector import VectorEnv
@@ -44,7 +44,7 @@ COLUMNS = {  # of the ladder, and how wide a terminal must be to have them
 }
 LANES = 256  # environments that a rollout steps together
 PYTHON_LANES = 8  # the same at level python
-PYTHON_TURN = 0.05  # seconds of work in a turn of level python, where a whole episode takes longer
+TURN = 0.05  # seconds of work in a turn, where whole episodes take longer
 LONG_EPISODE = 500  # steps
 BOUNDARY_SIZES = (1, 8, 64, 1024)
 SYNC_LANES = 64  # for Gymnasium's games without a vector environment of their own
@@ -250,14 +250,14 @@ def _play(
             advance()
             continue
         play = _player(game, agent, level)
-        cost = 0.0
         if level.name == "python":
-            first = play(1)
-            cost = first.seconds / first.steps
-            each = max(first.seconds, 1e-6)
-            row.returns = play(max(2, min(effort.episodes, int(effort.python_seconds / each)))).returns
+            run = play(2)
+            affordable = min(effort.episodes, int(effort.python_seconds / max(run.seconds / 2, 1e-6)))
+            if affordable > 2:
+                run = play(affordable)
         else:
-            row.returns = play(effort.episodes).returns
+            run = play(effort.episodes)
+        row.returns, cost = run.returns, run.seconds / run.steps
         if observations is None:
             observations = _observations(game, file)
         contestants["step", file.name, str(level)] = _rollout_contestant(play, level, cost)
@@ -301,12 +301,13 @@ def _player(game: Game, agent: Agent, level: Level) -> Callable[..., Any]:
 
 
 def _rollout_contestant(play: Callable[..., Any], level: Level, cost: float) -> Contestant:
-    """Whole episodes; where level python takes `cost` seconds for a step, only as much of them as fits a turn."""
+    """Whole episodes; where a step takes `cost` seconds, only as much of them as fits a turn."""
     # Many more episodes than lanes, so that the last ones, which leave lanes idle, weigh little.
-    episodes = 8 * LANES if cost == 0 else 4
-    limit = (
-        None if cost * episodes * LONG_EPISODE < PYTHON_TURN else max(8, int(PYTHON_TURN / cost / episodes))
-    )
+    episodes = 8 * LANES if level.name != "python" else 4
+    limit = None
+    if cost * episodes * LONG_EPISODE > TURN:
+        episodes = min(episodes, LANES)
+        limit = max(8, int(TURN / cost / episodes))
 
     def run(times: int) -> tuple[float, float]:
         run = play(times * episodes, limit)
@@ -328,7 +329,7 @@ def _observations(game: Game, file: AgentFile) -> NDArray[Any]:
 
 
 def _decision_contestant(agent: Agent, observations: NDArray[Any], cost: float) -> Contestant:
-    rows = observations if cost == 0 else observations[: max(8, min(LANES, int(PYTHON_TURN / cost)))].copy()
+    rows = observations[: max(8, int(TURN / cost) // 8 * 8)].copy()
     return lambda times: (agent.repeat(rows, times), float(times * len(rows)))
 
 
@@ -470,7 +471,13 @@ class _Picture:
     def __init__(self, ladder: Ladder, console: Console) -> None:
         self.ladder = ladder
         self.plain = not console.is_terminal
-        self._columns = [column for column, width in COLUMNS.items() if console.width >= width]
+        longest = max((len(row.preparation) for row in ladder.rows), default=0)
+        room = console.width - max(0, longest - len("preparation"))
+        self._columns = [
+            column
+            for column, width in COLUMNS.items()
+            if width <= (room if width >= COLUMNS["preparation"] else console.width)
+        ]
         if self.plain:
             self._columns.remove("log(ns/step)")
 
@@ -526,7 +533,7 @@ class _Picture:
             "episodes": str(len(row.returns)),
             "ns/decision": _ns(row.decision),
             "ns/step": _ns(row.step),
-            "steps/s": _rate(row.step),
+            "steps/s": short(1e9 / row.step.median),
             "× python": _digits(python.median / row.step.median) if python else "",
             "preparation": row.preparation,
             "log(ns/step)": "█" * max(1, round(BAR * share)),
@@ -587,11 +594,3 @@ def _digits(value: float) -> str:
 
 def _ns(timing: Timing | None) -> str:
     return "" if timing is None else _digits(timing.median)
-
-
-def _rate(timing: Timing) -> str:
-    rate = 1e9 / timing.median
-    for unit, factor in (("G", 1e9), ("M", 1e6), ("k", 1e3)):
-        if rate >= factor:
-            return f"{rate / factor:.3g}{unit}"
-    return f"{rate:.3g}"

@@ -174,10 +174,23 @@ def conditions_line() -> str:
     )
 
 
+def short(number: float) -> str:
+    """A count in few characters: 320k, 1.3M."""
+    for unit, factor in (("G", 1e9), ("M", 1e6), ("k", 1e3)):
+        if number >= factor:
+            return f"{number / factor:.3g}{unit}"
+    return f"{number:.3g}"
+
+
 @contextmanager
-def progress_bar(console: Console, what: str, total: int) -> Iterator[Callable[[], None]]:
-    """A progress bar on a terminal, nothing in a pipe; yields the function that moves it by one."""
+def progress_bar(console: Console, what: str, total: float) -> Iterator[Callable[..., None]]:
+    """A progress bar on a terminal, nothing in a pipe; yields the function that moves it, by one or by ``by``,
+    and may describe it anew."""
     columns = (TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn())
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
         task = progress.add_task(what, total=total)
-        yield lambda: progress.advance(task)
+
+        def advance(by: float = 1.0, what: str | None = None) -> None:
+            progress.update(task, advance=by, description=what)
+
+        yield advance

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import operator
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from . import _core
-from .agents import Agent, agent_file
+from .agents import Agent, agent_file, check_tensors, interpreter_of, kernel_arguments
 from .batch import MAX_ENVS, encode_params, parse_limit, parse_seed, shape_of
 from .interpreter import GameInterpreter
 from .registry import game as find_game
@@ -23,11 +24,12 @@ DEFAULT_LIMIT = 1000  # steps, for games whose id has no time limit
 
 @dataclass(frozen=True, eq=False)
 class Rollout:
-    """The result of :func:`rollout`.
+    """The result of :func:`rollout` and :func:`rollout_population`.
 
     Attributes:
-        returns: float64 (episodes,): the sum of the rewards of each episode.
-        lengths: int64 (episodes,): its steps.
+        returns: float64 (episodes,): the sum of the rewards of each episode; of a population
+            (candidates, episodes).
+        lengths: int64 of the same shape: the steps of each.
         seconds: wall time, from the first reset to the last step.
         level, isa, policy_level, policy_isa: what ran.
     """
@@ -46,13 +48,18 @@ class Rollout:
         return int(self.lengths.sum())
 
 
-def _count(name: str, value: Any, most: int) -> int:
+def parse_count(name: str, value: Any, most: int, least: int = 1) -> int:
+    """An int from ``least`` to ``most``.
+
+    Raises:
+        TypeError, ValueError: something else.
+    """
     try:
         number = operator.index(value)
     except TypeError:
-        raise TypeError(f"{name} is {value!r}; allowed: an int, 1 to {most}") from None
-    if not 1 <= number <= most:
-        raise ValueError(f"{name} is {number}; allowed: 1 to {most}")
+        raise TypeError(f"{name} is {value!r}; allowed: an int, {least} to {most}") from None
+    if not least <= number <= most:
+        raise ValueError(f"{name} is {number}; allowed: {least} to {most}")
     return number
 
 
@@ -92,42 +99,133 @@ def rollout(
         LevelUnavailable: a level or isa cannot be served here.
         KeyboardInterrupt: Ctrl-C; the work stops within a few steps.
     """
-    found = find_game(game)
-    spec = found.spec
-    episodes = _count("episodes", episodes, MAX_ENVS)
-    num_envs = _count("num_envs", num_envs, MAX_ENVS)
-    threads = _count("threads", threads, 1024)
-    first = parse_seed(seed)
-    if first >= 2**64:
-        raise ValueError(f"seed is {first}; allowed: less than 2**64")
-    if max_episode_steps is None:
-        limit = found.entry.max_episode_steps or DEFAULT_LIMIT
-    else:
-        limit = parse_limit(max_episode_steps)
-    params = encode_params(found, arguments)
-    game_level, game_isa = resolve(level, isa, found.isas, found.id)
-    if isinstance(agent, Agent):
-        file = agent.file
-        if file.game.id != found.id:
-            raise ValueError(f"agent is for {file.game.id}; allowed: an agent for {found.id}")
-        wanted = (agent.level, agent.isa) if policy_level is None else (policy_level, None)
-    else:
-        file = agent_file(found.id, agent)
-        wanted = (level, isa) if policy_level is None else (policy_level, None)
-    player = Agent(file, *wanted, seed=0)
-    returns, lengths, seconds = _core.rollout(
-        stem=found.stem,
-        level=game_level,
-        isa=game_isa,
-        shape=shape_of(spec),
-        rules=GameInterpreter(found) if game_level == "python" else None,
-        params=params,
-        options=list(spec.options.values()),
-        limit=limit,
-        player=player,
-        episodes=episodes,
-        seed=first,
-        num_envs=num_envs,
-        threads=threads,
+    task = _Task(
+        game, agent, episodes, seed, level, isa, policy_level, num_envs, threads, max_episode_steps, arguments
     )
-    return Rollout(returns, lengths, seconds, game_level, game_isa, player.level, player.isa)
+    player = Agent(task.file, *task.policy_level, seed=0)
+    returns, lengths, seconds = _core.rollout(player=player, **task.arguments)
+    return Rollout(returns, lengths, seconds, *task.level, player.level, player.isa)
+
+
+def rollout_population(
+    game: str,
+    agent: str | os.PathLike[str] | Agent,
+    tensors: Mapping[str, NDArray[Any]],
+    *,
+    episodes: int,
+    seed: int = 0,
+    level: str = "auto",
+    isa: str | None = None,
+    policy_level: str | None = None,
+    num_envs: int = 256,
+    threads: int = 1,
+    max_episode_steps: int | None = None,
+    **arguments: Any,
+) -> Rollout:
+    """Play the same episodes with many candidates that differ in their parameters, in one native call.
+
+    Row c of the result is what :func:`rollout` gives for an agent with the tensors of candidate c: all
+    candidates play the seeds from ``seed`` on.
+
+    Args:
+        agent: of the candidates' family, head and choices; its own tensors count for nothing.
+        tensors: of the family, by name, stacked along a first axis of one entry for each candidate. Sizes that
+            a file may choose are taken from here.
+        num_envs: environments of a candidate that are stepped together.
+        threads: native threads that share the candidates.
+
+    The other arguments and errors are those of :func:`rollout`.
+
+    Raises:
+        ValueError, TypeError: also for tensors that are no population of this family.
+    """
+    task = _Task(
+        game, agent, episodes, seed, level, isa, policy_level, num_envs, threads, max_episode_steps, arguments
+    )
+    file = task.file
+    if not isinstance(tensors, Mapping):
+        raise TypeError(f"tensors is {tensors!r}; allowed: arrays by name")
+    # Copies: nobody may change them after the check.
+    stacked = {name: np.array(tensor) for name, tensor in tensors.items()}
+    counts = {tensor.shape[0] if tensor.ndim else 0 for tensor in stacked.values()}
+    if len(counts) != 1 or counts == {0}:
+        found = ", ".join(f"{name} {tensor.shape}" for name, tensor in stacked.items()) or "none"
+        raise ValueError(f"tensors are {found}; allowed: a first axis of one length, one entry a candidate")
+    candidates = counts.pop()
+    checked = check_tensors("tensors", file.game, file.family, file.head, stacked, candidates)
+    policy, policy_isa = resolve(*task.policy_level, file.family.isas, f"policy {file.family.stem}")
+    rules = []
+    if policy == "python":
+        own = ({name: tensor[c] for name, tensor in checked.items()} for c in range(candidates))
+        rules = [interpreter_of(file, parameters) for parameters in own]
+    returns, lengths, seconds = _core.rollout_population(
+        policy=file.family.stem,
+        policy_level=policy,
+        policy_isa=policy_isa,
+        tensors=list(checked.values()),
+        policy_rules=rules,
+        candidates=candidates,
+        **task.arguments | kernel_arguments(file),
+    )
+    return Rollout(returns, lengths, seconds, *task.level, policy, policy_isa)
+
+
+class _Task:
+    """The arguments that both have, checked.
+
+    Attributes:
+        file: of the agent.
+        level: name and isa of the game's level.
+        policy_level: the same as they were asked for the policy.
+        arguments: for the native core.
+    """
+
+    def __init__(
+        self,
+        game: str,
+        agent: str | os.PathLike[str] | Agent,
+        episodes: int,
+        seed: int,
+        level: str,
+        isa: str | None,
+        policy_level: str | None,
+        num_envs: int,
+        threads: int,
+        max_episode_steps: int | None,
+        arguments: Mapping[str, Any],
+    ) -> None:
+        found = find_game(game)
+        episodes = parse_count("episodes", episodes, MAX_ENVS)
+        num_envs = parse_count("num_envs", num_envs, MAX_ENVS)
+        threads = parse_count("threads", threads, 1024)
+        first = parse_seed(seed)
+        if first >= 2**64:
+            raise ValueError(f"seed is {first}; allowed: less than 2**64")
+        if max_episode_steps is None:
+            limit = found.entry.max_episode_steps or DEFAULT_LIMIT
+        else:
+            limit = parse_limit(max_episode_steps)
+        params = encode_params(found, arguments)
+        self.level = resolve(level, isa, found.isas, found.id)
+        if isinstance(agent, Agent):
+            self.file = agent.file
+            if self.file.game.id != found.id:
+                raise ValueError(f"agent is for {self.file.game.id}; allowed: an agent for {found.id}")
+            self.policy_level = (agent.level, agent.isa) if policy_level is None else (policy_level, None)
+        else:
+            self.file = agent_file(found.id, agent)
+            self.policy_level = (level, isa) if policy_level is None else (policy_level, None)
+        self.arguments: dict[str, Any] = {
+            "stem": found.stem,
+            "level": self.level[0],
+            "isa": self.level[1],
+            "shape": shape_of(found.spec),
+            "rules": GameInterpreter(found) if self.level[0] == "python" else None,
+            "params": params,
+            "options": list(found.spec.options.values()),
+            "limit": limit,
+            "episodes": episodes,
+            "seed": first,
+            "num_envs": num_envs,
+            "threads": threads,
+        }
