@@ -26,6 +26,7 @@ __all__: list[str] = [
     "flags",
     "games",
     "isas",
+    "kernels",
     "missing",
     "policies",
     "rollout",
@@ -244,3 +245,4 @@ commit: str
 compiler: str
 flags: str
 isas: tuple[str, ...]
+kernels: typing.Any
