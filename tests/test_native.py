@@ -8,6 +8,7 @@ COMPUTE_LAYERS_CHECK names a library that is built already (cross-compiled, say)
 from __future__ import annotations
 
 import os
+import pickle
 import re
 import shlex
 import shutil
@@ -351,3 +352,71 @@ def test_every_broken_kernel_is_tried(checker: Checker) -> None:
     built = {broken.name: broken.catcher for broken in checker.broken()}
     assert built.items() <= BROKEN.items()
     assert len(built) > 10
+
+
+# ---- valgrind: every array an allocation of its exact size, and every output undefined until it is written ----
+
+SAMPLE = 9  # every so many cases are replayed: valgrind is slow
+BROKEN_MEMORY = {  # and what memcheck says of it
+    "a read beyond the end": "Invalid read",
+    "the loop goes round once too often": "Invalid write",
+    "a tensor is read beyond its end": "Invalid read",
+    "the last lanes are missing": "was not written as a whole",
+}
+
+
+@pytest.fixture(scope="module")
+def memcheck(checker: Checker, tmp_path_factory: pytest.TempPathFactory) -> tuple[list[str], str]:
+    """The lines of a replay under valgrind, of sound and then of broken kernels, and valgrind's own report."""
+    if shutil.which("valgrind") is None:
+        pytest.skip("there is no valgrind")
+    if not checker.knows_valgrind:
+        pytest.skip("the headers of valgrind were not there when tests/native was built")
+    cases = []
+    subjects: list[Game | Family] = [*map(registry.game, registry.games()), *registry.families().values()]
+    for subject, level in product(subjects, NATIVE):
+        if level.isa is None or level.isa not in subject.isas[level.name]:
+            continue
+        for case in (game_cases if isinstance(subject, Game) else policy_cases)(subject)[::SAMPLE]:
+            case = replace(case, level=level.name, isa=level.isa)
+            if case.kind == "act":
+                case = packed(checker, case)[0]
+                more = replace(case, kind="pack", what=f"{case.what}, packing"), first_row(case)
+                cases += [other for other in more if checker.has(other)]
+            cases.append(case)
+    for broken in checker.broken():
+        if broken.name in BROKEN_MEMORY:
+            case = place_of(broken)[0]
+            case = packed(checker, case)[0] if case.kind == "act" else case
+            cases.append(replace(case, what=broken.name))
+    folder = tmp_path_factory.mktemp("memcheck")
+    (folder / "cases").write_bytes(pickle.dumps(cases))
+    command = ["valgrind", "--redzone-size=512", "--error-limit=no", f"--log-file={folder / 'log'}"]
+    program = [
+        sys.executable,
+        "-S",
+        Path(__file__).with_name("native_check.py"),
+        checker.library,
+        _core.__file__,
+    ]
+    done = subprocess.run([*command, *program, folder / "cases"], capture_output=True, text=True)
+    assert done.returncode == 1, done.stderr
+    return done.stdout.splitlines(), (folder / "log").read_text(encoding="utf-8")
+
+
+@pytest.mark.memcheck
+def test_valgrind_has_nothing_to_say_of_our_kernels(memcheck: tuple[list[str], str]) -> None:
+    lines, log = memcheck
+    *findings, summary = lines
+    print(summary)
+    assert [line for line in findings if line.split(":")[0] not in BROKEN_MEMORY] == [], log
+    assert summary.endswith(f"{len(BROKEN_MEMORY)} with findings")
+
+
+@pytest.mark.memcheck
+@pytest.mark.parametrize("name", BROKEN_MEMORY)
+def test_valgrind_sees_into_kernels(memcheck: tuple[list[str], str], name: str) -> None:
+    """The loop that goes round once too often is that of the widest kernel: inline assembly, where there is some."""
+    lines, log = memcheck
+    assert any(line.startswith(f"{name}: memcheck:") for line in lines), lines
+    assert BROKEN_MEMORY[name] in log + "\n".join(lines)
