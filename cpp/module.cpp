@@ -992,6 +992,7 @@ PYBIND11_MODULE(_core, m, py::mod_gil_not_used()) {
     m.attr("compiler") = build::kCompiler;
     m.attr("flags") = build::kFlags;
     m.attr("isas") = py::tuple(py::cast(std::vector<std::string>(kIsaNames, kIsaNames + kIsas)));
+    m.attr("kernels") = py::capsule(&kKernels, Kernels::kName);
     m.def("cpu_name", &cpu_name);
     m.def(
         "missing", [](const std::string& isa) { return missing(static_cast<Isa>(isa_index(isa))); },

@@ -46,4 +46,7 @@ const PolicyEntry kPolicies[] = {
 const int kGameCount = sizeof(kGames) / sizeof(kGames[0]);
 const int kPolicyCount = sizeof(kPolicies) / sizeof(kPolicies[0]);
 
+const Kernels kKernels = {sizeof(Batch), sizeof(PolicyBatch), sizeof(Game), sizeof(Policy),
+                          kGames,        kGameCount,          kPolicies,    kPolicyCount};
+
 }  // namespace compute_layers

@@ -86,4 +86,17 @@ extern const int kGameCount;
 extern const PolicyEntry kPolicies[];
 extern const int kPolicyCount;
 
+// The tables of this build, for tests that call kernels by their addresses: what the capsule _core.kernels
+// points to. The sizes let somebody who was compiled apart see that the structs are the same.
+struct Kernels {
+    static constexpr const char* kName = "compute_layers._core.kernels";
+    int64_t batch_bytes, policy_batch_bytes, game_bytes, policy_bytes;
+    const GameEntry* games;
+    int64_t game_count;
+    const PolicyEntry* policies;
+    int64_t policy_count;
+};
+
+extern const Kernels kKernels;
+
 }  // namespace compute_layers

@@ -26,6 +26,7 @@ __all__: list[str] = [
     "flags",
     "games",
     "isas",
+    "kernels",
     "missing",
     "policies",
     "rollout",
@@ -275,3 +276,4 @@ commit: str
 compiler: str
 flags: str
 isas: tuple[str, ...]
+kernels: typing.Any

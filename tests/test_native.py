@@ -1,0 +1,422 @@
+# SPDX-License-Identifier: MIT
+"""Every kernel of the binary that ships, between guard pages and through the ABI trampoline of ``tests/native``;
+and kernels broken on purpose, each of which must be caught. ``pytest -s tests/test_native.py`` prints the report.
+
+COMPUTE_LAYERS_CHECK names a library that is built already (cross-compiled, say).
+"""
+
+from __future__ import annotations
+
+import os
+import pickle
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+from collections import Counter
+from dataclasses import replace
+from functools import cache
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from gymnasium.vector import AutoresetMode
+
+import compute_layers as cl
+from compute_layers import _core, check, registry
+from compute_layers.agents import heads
+from compute_layers.batch import Batch
+from compute_layers.registry import Family, Game
+from compute_layers.spec import Discrete
+from conftest import Array
+from native_check import Broken, Case, Checker, Part
+
+SOURCES = Path(__file__).parent / "native"
+BROKEN_SOURCE = (SOURCES / "broken.cpp").read_text(encoding="utf-8")
+DOCS = SOURCES.parents[1] / "docs" / "checking.md"
+REFERENCE = ("cpp", "baseline")
+NATIVE = [level for level in cl.levels() if level.available and level.isa]
+# Where the arrays lie, and the byte in outputs and scratch memory before the call. As a number the second is NaN.
+RUNS = (("start", 0xA5), ("end", 0xFF))
+
+pytestmark = pytest.mark.skipif(
+    not sys.platform.startswith("linux"), reason="the guard pages and the trampoline are written for Linux"
+)
+
+
+@pytest.fixture(scope="session")
+def checker(tmp_path_factory: pytest.TempPathFactory) -> Checker:
+    if built := os.environ.get("COMPUTE_LAYERS_CHECK"):
+        return Checker(Path(built), _core)
+    compiler = shlex.split(os.environ.get("CXX", "c++"))[0]
+    for tool in ("cmake", "ninja", compiler):
+        if shutil.which(tool) is None:
+            pytest.skip(f"there is no {tool}")
+    folder = tmp_path_factory.mktemp("native")
+    for command in (["cmake", "-G", "Ninja", "-S", SOURCES, "-B", folder], ["cmake", "--build", folder]):
+        done = subprocess.run(command, capture_output=True, text=True)
+        assert done.returncode == 0, done.stdout + done.stderr
+    return Checker(folder / "_check.so", _core)
+
+
+# ---- games ----
+
+
+def part(array: Any, dtypes: tuple[str, ...] = ()) -> Part:
+    """An array, or the rows of one with these dtypes."""
+    return Part(array.tobytes(), dtypes or (array.dtype.str,))
+
+
+def game_parts(batch: Batch, actions: Array) -> dict[str, Part]:
+    """The arrays of a Batch that stands where this one does."""
+    spec, n = batch.game.spec, batch.num_envs
+    params = np.array(batch.params)
+    seen = np.int64 if isinstance(spec.observation, Discrete) else np.float32
+    return {
+        "state": part(batch.state, tuple("<f8" if kind is float else "<i8" for kind in spec.state.values())),
+        "stream": part(batch.stream, ("<u8",) * len(batch.stream)),
+        "elapsed": part(batch.elapsed),
+        "action": part(actions),
+        "observation": part(np.zeros((n, spec.observation.size), seen)),
+        "reward": part(np.zeros(n)),
+        "terminated": part(np.zeros(n, np.uint8)),
+        "truncated": part(np.zeros(n, np.uint8)),
+        "params": part(params),
+        "rows": part(np.repeat(params, 4)),
+    }
+
+
+@cache
+def game_cases(game: Game) -> list[Case]:
+    """Steps of lanes that play, that have just ended and that are anywhere; resets and observations of some."""
+    draw = check.Draw(0, 9)
+    numbers = check.GameScenarios(game, 0)._numbers()
+    level, isa = REFERENCE
+    cases: list[Case] = []
+
+    def played(n: int, limit: int | None) -> Batch:
+        batch = Batch(game, n, level, isa, limit, AutoresetMode.NEXT_STEP, True, {})
+        batch.start(np.arange(n), list(range(n)), batch.parse_options(None))
+        for row in draw.actions(game.spec.action, 7, n):
+            batch.step(row)
+        return batch
+
+    def steps(
+        what: str, batch: Batch, valid: int | None = None, plays: tuple[bool, ...] = (True, False)
+    ) -> None:
+        n = batch.num_envs
+        parts = game_parts(batch, draw.actions(game.spec.action, 1, n)[0])
+        for in_play in plays:
+            named = f"{game.id} step, {what}, {n} lanes, {'in play' if in_play else 'anywhere'}"
+            case = Case(named, "step", game.stem, level, isa, arrays=parts, chosen=in_play)
+            cases.append(replace(case, n=n, valid=n if valid is None else valid, limit=batch.limit))
+
+    for n, limit, valid in ((8, None, 8), (16, 7, 13), (264, 9, 260)):
+        batch = played(n, limit)
+        steps("as played", batch, valid)
+        some = {
+            "lanes": part(np.arange(n)[:: 1 + n // 20]),
+            "options": part(np.array(batch.parse_options(None))),
+        }
+        for kind in ("reset", "observe"):
+            what = f"{game.id} {kind}, some of {n} lanes"
+            cases.append(replace(cases[-1], what=what, kind=kind, arrays={**cases[-1].arrays, **some}))
+    batch = played(128, 500)
+    for name, kind in game.spec.state.items():
+        for lane in range(0, 128, 2):
+            if kind is float:
+                batch._views()[name][lane] = draw.choice(numbers)
+    batch.elapsed[::7] = -1
+    batch.elapsed[1::7] = 499
+    steps("extreme states", batch, plays=(False,))
+    for name, value in batch.named_params().items():
+        for other in game.spec.choices.get(name, (1.5 * value + 0.25,) if isinstance(value, float) else ()):
+            batch = played(16, 500)
+            batch.set_param(name, other)
+            steps(f"{name}={other}", batch)
+    return cases
+
+
+# ---- policies ----
+
+
+@cache
+def spaces() -> tuple[Game, ...]:
+    return tuple(check.spaces_of([registry.game(id) for id in registry.games()], True))
+
+
+@cache
+def policy_cases(family: Family) -> list[Case]:
+    """Decisions over all spaces that the family serves, with every head and with choices and kinds of
+    parameters in turn."""
+    spec, n = family.spec, 24
+    choices = list(product(*(range(len(names)) for names in spec.choices.values())))
+    turns = list(product(choices, ("ordinary", "tied")))
+    cases = []
+    served = [pair for pair in spaces() if check._serves(family, pair)]
+    pairs = [(game, head) for game in served for head in heads(family, game.spec.action)]
+    for number, (game, head) in enumerate(pairs):
+        observation, action = game.spec.observation, game.spec.action
+        for chosen, kind in turns if game.id in registry.games() else [turns[number % len(turns)]]:
+            draw = check.Draw(0, 10, number)
+            tensors = check.tensors_of(family, head, game, draw, kind)
+            seen = check.observations_of(observation, draw, n)
+            streams = _core.seed_streams(np.arange(n, dtype=np.uint64), np.zeros(n, np.uint64), 1)
+            discrete = isinstance(action, Discrete)
+            arrays = {
+                "observation": part(seen),
+                "action": part(np.zeros(n, np.int64) if discrete else np.zeros((n, action.size), np.float32)),
+                "packed": Part(),
+                "low": part(np.array(() if discrete else action.low, np.float32)),
+                "high": part(np.array(() if discrete else action.high, np.float32)),
+                "choices": part(np.array(chosen, np.int64)),
+                "stream": part(streams, ("<u8",) * len(streams)) if spec.draws else Part(),
+                "scratch": Part(),
+            }
+            names = ", ".join([game.id, head, *(str(code) for code in chosen), kind])
+            case = Case(
+                f"{family.stem} act, {names}", "act", family.stem, *REFERENCE, head=head, arrays=arrays
+            )
+            case.tensors = [
+                Part(t.tobytes(), (t.dtype.str,), *((t.shape[0], t[0].size) if t.ndim else (1, 1)))
+                for t in tensors.values()
+            ]
+            outputs = action.n if discrete else action.size
+            cases.append(replace(case, n=n, valid=n - 3, inputs=observation.size, outputs=outputs))
+    return cases
+
+
+def first_row(case: Case) -> Case:
+    """The same with its first row alone, for a kernel that takes single rows."""
+    arrays = dict(case.arrays)
+    for name in ("observation", "action"):
+        whole = arrays[name]
+        arrays[name] = replace(whole, data=whole.data[: len(whole.data) // case.n])
+    return replace(case, what=f"{case.what}, a single row", n=1, valid=1, chosen=True, arrays=arrays)
+
+
+# ---- judging ----
+
+
+def differences(case: Case, expected: dict[str, bytes], found: dict[str, bytes]) -> list[str]:
+    """A finding for each array whose bytes are not those expected, NaNs made alike."""
+    findings = []
+    for name, array in case.arrays.items():
+        if (name in ("packed", "scratch") and case.kind != "pack") or name not in found:
+            continue
+        size = len(found[name]) // len(array.dtypes)
+        for field, dtype in enumerate(array.dtypes):
+            a, b = (
+                check.canonical(np.frombuffer(whole[name][field * size : (field + 1) * size], dtype))
+                for whole in (expected, found)
+            )
+            unequal = np.flatnonzero(check.bits(a) != check.bits(b))
+            if len(unequal):
+                at = unequal[0]
+                where = f"{name}[{field}]" if len(array.dtypes) > 1 else name
+                findings.append(
+                    f"bytes: {len(unequal)} of {len(a)} entries of {where}, first {at}: is "
+                    f"{check.shown(b[at])}, should be {check.shown(a[at])}"
+                )
+    return findings
+
+
+def judge(checker: Checker, case: Case, expected: dict[str, bytes]) -> list[str]:
+    """What is wrong with the kernel of a case, wherever its arrays lie."""
+    findings = []
+    for placement, filling in RUNS:
+        found, written = checker.run(case, placement, filling)
+        found += differences(case, expected, written)
+        findings += [f"{finding} ({case.what}, arrays at the {placement})" for finding in found]
+    return findings
+
+
+def packed(checker: Checker, case: Case) -> tuple[Case, list[str]]:
+    """The case with its tensors packed for its level, and what was found while they were."""
+    bytes_packed, bytes_scratch = checker.plan(case)
+    arrays = {**case.arrays, "packed": Part(bytes(bytes_packed)), "scratch": Part(bytes(bytes_scratch))}
+    case = replace(case, arrays=arrays)
+    packing = replace(case, what=f"{case.what}, packing", kind="pack")
+    if not checker.has(packing):
+        return case, []
+    written = checker.run(packing, "start", 0x5A)[1]
+    arrays["packed"] = Part(written["packed"])
+    return case, judge(checker, packing, written)
+
+
+def reference(checker: Checker, case: Case) -> dict[str, bytes]:
+    """What level cpp for any CPU of the architecture writes."""
+    case = replace(case, level=REFERENCE[0], isa=REFERENCE[1], broken=None)
+    if case.kind == "act":
+        case = packed(checker, case)[0]
+    findings, written = checker.run(case, "start", 0x5A)
+    assert findings == [], case.what
+    return written
+
+
+def examine(checker: Checker, cases: list[Case], level: cl.Level) -> tuple[Counter[str], list[str]]:
+    """How many kernels of each kind were called, and all findings."""
+    calls: Counter[str] = Counter()
+    findings = []
+    assert level.isa is not None
+    for case in cases:
+        expected = reference(checker, case)
+        case = replace(case, level=level.name, isa=level.isa)
+        if case.kind == "act":
+            case, found = packed(checker, case)
+            findings += found
+            calls["pack"] += bool(case.arrays["packed"].data)
+            single = first_row(case)
+            if checker.has(single):
+                calls["single row"] += 1
+                row = {"action": expected["action"][: len(single.arrays["action"].data)]}
+                findings += judge(checker, single, {**{n: p.data for n, p in single.arrays.items()}, **row})
+        calls[case.kind] += 1
+        findings += judge(checker, case, expected)
+    return calls, findings
+
+
+def subjects() -> list[Any]:
+    """Every game and family with each level that has kernels of it here."""
+    names = {id: registry.game(id) for id in registry.games()} | registry.families()
+    return [
+        pytest.param(name, level, id=f"{name}-{level}")
+        for name, subject in names.items()
+        for level in NATIVE
+        if level.isa in subject.isas[level.name]
+    ]
+
+
+@pytest.mark.parametrize(("subject", "level"), subjects())
+def test_a_kernel_stays_within_its_arrays_and_keeps_the_abi(
+    checker: Checker, subject: str, level: cl.Level
+) -> None:
+    known = registry.families()
+    cases = policy_cases(known[subject]) if subject in known else game_cases(registry.game(subject))
+    calls, findings = examine(checker, cases, level)
+    counted = ", ".join(f"{kind} {count}" for kind, count in calls.items() if count)
+    print(f"{subject:<16} {level!s:<14} {counted}: {len(findings)} findings")
+    assert not findings, "\n".join(findings[:20])
+    assert calls["step"] + calls["act"] == sum(case.kind in ("step", "act") for case in cases) > 0
+
+
+# ---- the checker itself ----
+
+
+def place_of(broken: Broken) -> list[Case]:
+    """Where a broken kernel is tried: instead of the widest kernel of the first game, or of ``linear``."""
+    subject: Game | Family = registry.game(registry.games()[0])
+    cases = [case for case in game_cases(subject) if case.kind == "step"]
+    if broken.place != "step":
+        subject = registry.family("linear")
+        # Longer rows are summed in another order altogether.
+        cases = [case for case in policy_cases(subject) if case.inputs < 32]
+    level = [level for level in NATIVE if level.isa in subject.isas[level.name]][-1]
+    assert level.isa is not None
+    return [replace(case, level=level.name, isa=level.isa, broken=broken.number) for case in cases]
+
+
+def caught(checker: Checker, broken: Broken) -> list[str]:
+    findings = []
+    for case in place_of(broken):
+        expected = reference(checker, case)
+        if case.kind == "act":
+            case = packed(checker, case)[0]
+        if broken.place == "single row":
+            case = replace(first_row(case), chosen=False)
+            expected["action"] = expected["action"][: len(case.arrays["action"].data)]
+        findings += judge(checker, case, expected)
+    return findings
+
+
+# By name and catcher, for every architecture.
+BROKEN = dict(re.findall(r'^ +(?:STEP|ACT|ACT_ON_ONE)\("([^"]+)", "([^"]+)"', BROKEN_SOURCE, re.MULTILINE))
+
+
+@pytest.mark.parametrize("name", BROKEN)
+def test_a_broken_kernel_is_caught(checker: Checker, name: str) -> None:
+    found = [broken for broken in checker.broken() if broken.name == name]
+    if not found:
+        pytest.skip("of another architecture")
+    findings = caught(checker, found[0])
+    by = Counter(finding.split(":")[0] for finding in findings)
+    example = next((finding for finding in findings if finding.startswith(f"{BROKEN[name]}:")), "")
+    print(f"{name:<50} {', '.join(by) or 'NOT CAUGHT'}\n    {example}")
+    assert example, findings[:5]
+
+
+def test_every_broken_kernel_is_tried(checker: Checker) -> None:
+    built = {broken.name: broken.catcher for broken in checker.broken()}
+    assert built.items() <= BROKEN.items()
+    assert len(built) > 10
+
+
+# ---- valgrind: every array an allocation of its exact size, and every output undefined until it is written ----
+
+SAMPLE = 9  # every so many cases are replayed: valgrind is slow
+BROKEN_MEMORY = {  # and what memcheck says of it
+    "a read beyond the end": "Invalid read",
+    "the loop goes round once too often": "Invalid write",
+    "a tensor is read beyond its end": "Invalid read",
+    "the last lanes are missing": "was not written as a whole",
+}
+
+
+@pytest.fixture(scope="module")
+def memcheck(checker: Checker, tmp_path_factory: pytest.TempPathFactory) -> tuple[list[str], str]:
+    """The lines of a replay under valgrind, of sound and then of broken kernels, and valgrind's own report."""
+    if shutil.which("valgrind") is None:
+        pytest.skip("there is no valgrind")
+    if not checker.knows_valgrind:
+        pytest.skip("the headers of valgrind were not there when tests/native was built")
+    cases = []
+    subjects: list[Game | Family] = [*map(registry.game, registry.games()), *registry.families().values()]
+    for subject, level in product(subjects, NATIVE):
+        if level.isa is None or level.isa not in subject.isas[level.name]:
+            continue
+        for case in (game_cases if isinstance(subject, Game) else policy_cases)(subject)[::SAMPLE]:
+            case = replace(case, level=level.name, isa=level.isa)
+            if case.kind == "act":
+                case = packed(checker, case)[0]
+                more = replace(case, kind="pack", what=f"{case.what}, packing"), first_row(case)
+                cases += [other for other in more if checker.has(other)]
+            cases.append(case)
+    for broken in checker.broken():
+        if broken.name in BROKEN_MEMORY:
+            case = place_of(broken)[0]
+            case = packed(checker, case)[0] if case.kind == "act" else case
+            cases.append(replace(case, what=broken.name))
+    folder = tmp_path_factory.mktemp("memcheck")
+    (folder / "cases").write_bytes(pickle.dumps(cases))
+    command = ["valgrind", "--redzone-size=512", "--error-limit=no", f"--log-file={folder / 'log'}"]
+    program = [
+        sys.executable,
+        "-S",
+        Path(__file__).with_name("native_check.py"),
+        checker.library,
+        _core.__file__,
+    ]
+    done = subprocess.run([*command, *program, folder / "cases"], capture_output=True, text=True)
+    assert done.returncode == 1, done.stderr
+    return done.stdout.splitlines(), (folder / "log").read_text(encoding="utf-8")
+
+
+@pytest.mark.memcheck
+def test_valgrind_has_nothing_to_say_of_our_kernels(memcheck: tuple[list[str], str]) -> None:
+    lines, log = memcheck
+    *findings, summary = lines
+    print(summary)
+    assert [line for line in findings if line.split(":")[0] not in BROKEN_MEMORY] == [], log
+    assert summary.endswith(f"{len(BROKEN_MEMORY)} with findings")
+
+
+@pytest.mark.memcheck
+@pytest.mark.parametrize("name", BROKEN_MEMORY)
+def test_valgrind_sees_into_kernels(memcheck: tuple[list[str], str], name: str) -> None:
+    """The loop that goes round once too often is that of the widest kernel: inline assembly, where there is some."""
+    lines, log = memcheck
+    assert any(line.startswith(f"{name}: memcheck:") for line in lines), lines
+    assert BROKEN_MEMORY[name] in log + "\n".join(lines)
