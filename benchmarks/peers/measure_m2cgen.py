@@ -58,17 +58,11 @@ def compiled(source: str, options: str, folder: Path) -> Any:
 
 def in_c(act: Any, observations: list[Array]) -> Opponent:
     """The calls have their pointers prepared: in C there is no array to take them from."""
-    found = np.empty(BATCH, np.int64)
+    n = 1 if observations[0].ndim == 1 else BATCH
+    found = np.empty(n, np.int64)
     target = found.ctypes.data
-    pointers = [(observation.ctypes.data, len(np.atleast_2d(observation))) for observation in observations]
-    counts = {n for _, n in pointers}
-    assert len(counts) == 1
-    n = counts.pop()
-
-    def call(pointer: int) -> None:
-        act(pointer, n, target)
-
-    return Opponent(call, [pointer for pointer, _ in pointers], lambda _: found[:n].copy())
+    pointers = [observation.ctypes.data for observation in observations]
+    return Opponent(lambda pointer: act(pointer, n, target), pointers, lambda _: found.copy())
 
 
 def in_python(source: str) -> Callable[[list[float]], list[float]]:
@@ -82,7 +76,6 @@ def main() -> None:
     protocol = Protocol("m2cgen", "scikit-learn")
     tree = DecisionTreeClassifier(max_depth=DEPTH, random_state=0).fit(*random_data())
     file, classes = tree_file(tree), tree.classes_[tree.tree_.value[:, 0].argmax(axis=1)]
-    apply = tree.tree_.apply
     score = in_python(m2cgen.export_to_python(tree))
 
     one, many = singles(), buffers()
@@ -91,7 +84,7 @@ def main() -> None:
             score, [row.tolist() for row in one], lambda shares: shares[1] > shares[0]
         )
     }
-    of_many = {"scikit-learn tree_.apply": Opponent(apply, many, lambda leaves: classes[leaves])}
+    of_many = {"scikit-learn tree_.apply": Opponent(tree.tree_.apply, many, lambda leaves: classes[leaves])}
     with tempfile.TemporaryDirectory() as folder:
         if shutil.which("gcc"):
             for options in OPTIONS:
@@ -101,7 +94,8 @@ def main() -> None:
         else:
             absent("there is no gcc to compile the C with", TREE)
         measure(protocol, TREE, file, one, of_one)
-        measure(protocol, TREE, file, many, of_many, better="the better of tree_.apply and m2cgen C")
+        better = "the better of tree_.apply and m2cgen C" if len(of_many) > 1 else None
+        measure(protocol, TREE, file, many, of_many, better)
 
 
 if __name__ == "__main__":
