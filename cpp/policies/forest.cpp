@@ -35,11 +35,11 @@ inline void add(const PolicyBatch* b, const PackedTree& tree, const uint64_t* x,
     const PackedTrees* const packed = packed_trees(b);
     const Places<kWalks> leaf = walk<kWalks>(packed, tree, x);
     if constexpr (kHead == Head::vote) {
-        EACH_WALK(i)++ y[leaf.at[i] + static_cast<uint32_t>(i)];
+        EACH_WALK(i)++ y[leaf.at[i] + static_cast<uint64_t>(i)];
     } else {
         const float* const numbers = at<float>(packed, packed->numbers);
         for (int64_t r = 0; r < rows_of(b); ++r) {
-            EACH_WALK(i) y[r * kWalks + i] += numbers[leaf.at[i] + r];
+            EACH_WALK(i) y[r * kWalks + i] += numbers[leaf.at[i] + static_cast<uint64_t>(r)];
         }
     }
 }

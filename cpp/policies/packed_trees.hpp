@@ -26,11 +26,11 @@ constexpr int64_t kFullLeaves =
 
 // At the beginning of the packed memory; all positions are in bytes from there.
 struct PackedTrees {
-    int64_t trees;   // how many
-    int64_t first;   // PackedTree[trees]
-    int64_t words;   // that a row of features becomes
-    int64_t blocks;  // of kWordBlock neighbouring features with one that some node asks for; 0 if an
-                     // observation has fewer features: then they are all turned into words, one by one
+    int64_t trees;    // how many
+    int64_t first;    // PackedTree[trees]
+    int64_t words;    // that a row of features becomes
+    int64_t blocks;   // of kWordBlock neighbouring features with one that some node asks for; 0 if an
+                      // observation has fewer features: then they are all turned into words, one by one
     int64_t starts;   // int64[blocks], bytes from the beginning of an observation to each block
     int64_t numbers;  // float[], the leaves' numbers, if they have any
 };

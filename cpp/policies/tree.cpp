@@ -14,7 +14,7 @@ void act_discrete(const PolicyBatch* b) {
     for (int64_t lane = 0; lane < b->n; lane += kWalks) {
         take_words<kWalks>(b, lane, x);
         const Places<kWalks> leaf = walk<kWalks>(packed, tree, x);
-        EACH_WALK(i) action[lane + i] = leaf.at[i];
+        EACH_WALK(i) action[lane + i] = static_cast<int64_t>(leaf.at[i]);
     }
 }
 
@@ -30,7 +30,7 @@ void act_box(const PolicyBatch* b) {
         take_words<kWalks>(b, lane, x);
         const Places<kWalks> leaf = walk<kWalks>(packed, tree, x);
         for (int64_t i = 0; i < kWalks; ++i, action += outputs) {
-            for (int64_t r = 0; r < outputs; ++r) action[r] = numbers[leaf.at[i] + r];
+            for (int64_t r = 0; r < outputs; ++r) action[r] = numbers[leaf.at[i] + static_cast<uint64_t>(r)];
         }
     }
 }
