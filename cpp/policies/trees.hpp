@@ -29,6 +29,13 @@ inline const PackedTrees* packed_trees(const PolicyBatch* b) {
     return static_cast<const PackedTrees*>(b->packed);
 }
 
+inline const PackedTree* first_tree(const PackedTrees* packed) {
+    return at<PackedTree>(packed, sizeof(PackedTrees));
+}
+
+// Where the words of observations begin.
+inline uint64_t* words(const PolicyBatch* b) { return at<uint64_t>(b->scratch, kRoom); }
+
 // ---- packing ----
 
 // Nodes of tree t, which begin at `first`: its entry of the tensor `root`, if there is one.
@@ -100,8 +107,8 @@ class Packer {
         : b_(b),
           packed_(static_cast<PackedTrees*>(memory)),
           places_(at<int64_t>(packed_, packed_bytes(b, trees)) - b->inputs) {
-        *packed_ = {trees, sizeof(PackedTrees), 0, 0, 0, 0};
-        end_ = packed_->first + trees * static_cast<int64_t>(sizeof(PackedTree));
+        *packed_ = {trees, 0, 0, 0, 0};
+        end_ = sizeof(PackedTrees) + trees * static_cast<int64_t>(sizeof(PackedTree));
         pack_starts();
     }
 
@@ -174,7 +181,7 @@ class Packer {
             if (left >= 0) notes[left] = notes[right] = notes[i] + 1;
         }
         const bool full = depth <= kFullDepth || (depth < 32 && int64_t{1} << depth <= kFullLeaves * leaves);
-        PackedTree& tree = at<PackedTree>(packed_, packed_->first)[t];
+        PackedTree& tree = at<PackedTree>(packed_, sizeof(PackedTrees))[t];
         if (full) {
             pack_full(tree, range, depth, notes, entry);
         } else {
