@@ -22,7 +22,7 @@ constexpr int64_t kWordBlock = 4;   // features that are turned into words toget
 constexpr int64_t kMissing = -1;    // place of a feature that no node asks for
 constexpr int64_t kFullDepth = 8;   // a tree no deeper is packed as a complete one,
 constexpr int64_t kFullLeaves = 4;  // and so is one whose complete one has no more leaves for each of its own
-constexpr int64_t kRoom = 64;       // bytes of scratch memory before the words, for what finds no register
+constexpr int64_t kRoom = 128;      // bytes of scratch memory before the words, for what finds no register
 
 // At the beginning of the packed memory, before PackedTree[trees]; positions are bytes from the beginning.
 struct PackedTrees {
