@@ -99,29 +99,52 @@ BROKEN_X86 = {
 }
 
 GOOD_AARCH64 = """
-struct Batch { double* state; };
+#include <cstddef>
+struct Batch { long n; double* state; };
+constexpr double kRows[4] = {1.5, 1.5, 1.5, 1.5};
 void step(const Batch* b) {
     asm volatile(
-        "\\tldr x9, [%[b], #0]\\t// x18 and 1.5\\n"
+        "\\tldr x10, [%[b], %[n]]\\n"
+        "\\tcbz x10, 2f\\n"
+        "\\tldr x9, [%[b], %[state]]\\t// x18 and 1.5\\n"
+        "\\tldp q4, q5, [%[k], #0]\\n"
         "1:\\n"
         "\\tld1 {v0.2d - v3.2d}, [x9]\\n"
         "\\tfadd v0.2d, v0.2d, v3.2d\\n"
+        "\\tbit v0.16b, v4.16b, v5.16b\\n"
         "\\tst1 {v0.2d}, [x9], #16\\n"
         "\\tsubs w10, w10, #1\\n"
         "\\tb.ne 1b\\n"
+        "2:\\n"
         :
-        : [b] "r"(b)
-        : "x9", "x10", "v0", "v1", "v2", "v3", "memory", "cc");
+        : [b] "r"(b), [k] "r"(&kRows), [n] "i"(offsetof(Batch, n)), [state] "i"(offsetof(Batch, state))
+        : "x9", "x10", "v0", "v1", "v2", "v3", "v4", "v5", "memory", "cc");
 }
 """
 BROKEN_AARCH64 = {
     "a clobber is missing": ('"x10", ', "", "register x10 is used but not"),
     "the middle of a range": ('"v2", ', "", "register v2 is used but not"),
+    "another name of a register": ('"v4", ', "", "register v4 is used but not"),
+    "memory is missing": ('"memory", ', "", '"memory" is not in the clobber list'),
+    "cc is missing": (', "cc")', ")", '"cc" is not in the clobber list'),
     "x18": ("ldr x9", "ldr x18", "register x18 is used; it belongs"),
+    "x18 as w18": ("subs w10, w10, #1", "subs w10, w18, #1", "register x18 is used; it belongs"),
     "the frame pointer": ("subs w10, w10, #1", "subs w10, w29, #1", "register x29 is used; it belongs"),
     "a literal": ("subs w10, w10, #1", "fmov d0, #2.0", "a number in the text"),
     "a named label": ('"1:\\n"', '".Lagain:\\n1:\\n"', "label .Lagain: is not a numeric"),
+    "the stack pointer": ("subs w10, w10, #1", "add x9, sp, #16", "register sp is used; it belongs"),
+    "a return": ("b.ne 1b", "ret", "ret is not allowed"),
+    "a call": ("b.ne 1b", "bl 1b", "bl is not allowed"),
+    "the floating-point mode": ("subs w10, w10, #1", "msr fpcr, x10", "msr is not allowed"),
+    "a jump to nowhere": ("b.ne 1b", "b.ne 3b", "there is no label 3"),
+    "a jump to a symbol": ("cbz x10, 2f", "tbz x10, #0, again", "jumps to something else"),
+    "two instructions in a line": ("b.ne 1b", "b.ne 1b; nop", "more than one instruction"),
+    "data": ('"1:\\n"', '"\\t.double 9.8\\n1:\\n"', "data belongs into a constant"),
     "an input operand is written": ("subs w10, w10, #1", "add %[b], %[b], #16", "writes the input operand b"),
+    "an input operand is loaded": ("ldr x9,", "ldp x9, %[k],", "writes the input operand k"),
+    "an input operand moves on": ("[%[k], #0]", "[%[k]], #32", "writes the input operand k"),
+    "an input operand moves on first": ("%[state]]", "%[state]]!", "writes the input operand b"),
+    "not volatile": ("asm volatile(", "asm(", "not volatile"),
     "intrinsics": ("struct Batch", "#if 0\n#include <arm_neon.h>\n#endif\nstruct Batch", "no intrinsics"),
 }
 

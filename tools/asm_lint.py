@@ -76,13 +76,19 @@ X86_IMPLICIT = {
 }
 FORBIDDEN = {
     "x86_64": re.compile(r"(call|ret|leave|enter|push|pop|syscall|int|jmp\s+\*|j\w+\s+\*)[a-z]*$"),
-    "aarch64": re.compile(r"(bl|blr|br|ret|svc)$"),
+    "aarch64": re.compile(r"(bl|blr|br|ret|svc|msr)$"),
 }
-NO_WRITE = re.compile(r"cmp|test|vptest|vtest|v?u?comis|v?ucomi|prefetch|j|b\b|b\.|cb|tb|st|nop")
+# Instructions of which no operand is a register that they change.
+NO_WRITE = {
+    "x86_64": re.compile(r"cmp|test|vptest|vtest|v?u?comis|v?ucomi|prefetch|j|nop"),
+    "aarch64": re.compile(r"(?:cmp|cmn|tst|ccmp|ccmn|fcmpe?|fccmpe?|prfm|b|cbn?z|tbn?z|nop)$|b\.|st"),
+}
 COMMENT = {"x86_64": re.compile(r"#.*"), "aarch64": re.compile(r"//.*")}
 JUMP = {
     "x86_64": re.compile(r"^(?:j\w+|loop\w*)$"),
-    "aarch64": re.compile(r"^(?:b|b\.\w+|b[a-z]{2}|cbn?z|tbn?z)$"),
+    "aarch64": re.compile(
+        r"^(?:b|b\.\w+|b(?:eq|ne|cs|hs|cc|lo|mi|pl|vs|vc|hi|ls|ge|lt|gt|le|al)|cbn?z|tbn?z)$"
+    ),
 }
 DATA = re.compile(
     r"^\.(?:double|float|single|quad|long|word|byte|octa|ascii|asciz|string|section|data|globl|global)\b"
@@ -393,9 +399,9 @@ def problems(arch: str, found: Statement) -> Iterator[str]:
         wide |= arch == "x86_64" and bool(re.search(r"%%[yz]mm", rest))
         if JUMP[arch].match(mnemonic):
             yield from bad_jump(line, rest, labels)
-        written = destination(arch, mnemonic, rest)
-        if written in inputs:
-            yield f"{line}: writes the input operand {written}"
+        for name in written(arch, mnemonic, rest):
+            if name in inputs:
+                yield f"{line}: writes the input operand {name}"
     declared = clobbered(arch, found.clobbers)
     if arch == "x86_64":
         letters = {letter for operand in (*found.outputs, *found.inputs) for letter in operand.constraint}
@@ -420,13 +426,18 @@ def bad_jump(line: str, rest: str, labels: list[str]) -> Iterator[str]:
         yield f"{line}: there is no label {match[1]}"
 
 
-def destination(arch: str, mnemonic: str, rest: str) -> str:
-    """The name of the asm operand that an instruction writes, if it writes one and not memory or a register."""
-    if NO_WRITE.match(mnemonic):
-        return ""
+def written(arch: str, mnemonic: str, rest: str) -> list[str]:
+    """The names of the asm operands that an instruction writes, be it as the base that an address moves on."""
     parts = re.split(r",(?![^()\[]*[\])])", rest)
-    match = re.fullmatch(r"%\w?\[(\w+)\]", parts[-1 if arch == "x86_64" else 0].strip())
-    return match[1] if match else ""
+    found = [] if NO_WRITE[arch].match(mnemonic) else [parts[-1 if arch == "x86_64" else 0]]
+    if arch == "aarch64":
+        if mnemonic.startswith("ldp"):
+            found.append(parts[1])
+        # [base, #16]! and [base], #16
+        moved = re.search(r"\[\s*(%\w?\[\w+\])(?:[^\[\]]|\[\w+\])*\](?:!|\s*,)", rest)
+        found += [moved[1]] if moved else []
+    matches = [re.fullmatch(r"%\w?\[(\w+)\]", part.strip()) for part in found]
+    return [match[1] for match in matches if match]
 
 
 def lint(path: Path, compiler: str) -> list[Finding]:

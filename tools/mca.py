@@ -6,6 +6,9 @@
 bound   block reciprocal throughput: cycles per iteration if only ports and dispatch were to limit it
 cycles  simulated cycles per iteration: dependencies and the sizes of queues counted too
 
+No bounds are printed for NEON: llvm-mca (tried: 14) models Neoverse N1 as a Cortex-A57 and overlooks markers
+behind `//`. Such a source is skipped.
+
 Lanes per iteration stand in a region's name: `# LLVM-MCA-BEGIN cartpole/step_in_play lanes=8`. CXX names the
 compiler, LLVM_MCA the simulator; without the latter nothing is measured and the exit code is 0.
 """
@@ -73,9 +76,12 @@ def main() -> int:
         return 0
     regions: list[Region] = []
     for source in arguments.source:
+        folder = source.resolve().parent.parent.name
+        if folder not in CPUS:
+            print(f"skipped: {source}: no bounds are printed for {folder}", file=sys.stderr)
+            continue
         try:
             assembly = compile_to_assembly(source)
-            folder = source.resolve().parent.parent.name
             cpus = arguments.cpu or CPUS[folder]
             found = [region for cpu in cpus for region in simulate(assembly, simulator, cpu)]
         except subprocess.CalledProcessError as error:
@@ -87,6 +93,8 @@ def main() -> int:
         regions += sorted(found, key=lambda region: region.name)
     if arguments.json:
         print(json.dumps([region._asdict() for region in regions], indent=2))
+        return 0
+    if not regions:
         return 0
     width = max(len(region.name) for region in regions)
     print(f"{'region':{width}}  {'cpu':12} lanes  instructions  bound  cycles   per lane: bound  cycles")

@@ -35,11 +35,11 @@ inline void add(const PolicyBatch* b, const PackedTree& tree, const uint64_t* x,
     const PackedTrees* const packed = packed_trees(b);
     const Places<kWalks> leaf = walk<kWalks>(packed, tree, x);
     if constexpr (kHead == Head::vote) {
-        EACH_WALK(i)++ y[leaf.at[i] + static_cast<uint32_t>(i)];
+        EACH_WALK(i)++ y[leaf.at[i] + static_cast<uint64_t>(i)];
     } else {
         const float* const numbers = at<float>(packed, packed->numbers);
         for (int64_t r = 0; r < rows_of(b); ++r) {
-            EACH_WALK(i) y[r * kWalks + i] += numbers[leaf.at[i] + r];
+            EACH_WALK(i) y[r * kWalks + i] += numbers[leaf.at[i] + static_cast<uint64_t>(r)];
         }
     }
 }
@@ -75,16 +75,16 @@ inline void finish(const PolicyBatch* b, int64_t lane, const Sum<kHead>* y) {
 template <Head kHead>
 void act(const PolicyBatch* b) {
     const PackedTrees* const packed = packed_trees(b);
-    const PackedTree* const trees = at<PackedTree>(packed, packed->first);
-    const int64_t words = packed->words * kLanes, sums = sums_of<kHead>(b) * kLanes;
-    uint64_t* const x = static_cast<uint64_t*>(b->scratch);
-    Sum<kHead>* const y = reinterpret_cast<Sum<kHead>*>(x + kTile * words);
+    const PackedTree* const trees = first_tree(packed);
+    const int64_t width = packed->words * kLanes, sums = sums_of<kHead>(b) * kLanes;
+    uint64_t* const x = words(b);
+    Sum<kHead>* const y = reinterpret_cast<Sum<kHead>*>(x + kTile * width);
     for (int64_t lane = 0; lane < b->n; lane += kTile * kLanes) {
         const int64_t left = (b->n - lane) / kLanes, groups = left < kTile ? left : kTile;
-        for (int64_t g = 0; g < groups; ++g) take_words<kLanes>(b, lane + g * kLanes, x + g * words);
+        for (int64_t g = 0; g < groups; ++g) take_words<kLanes>(b, lane + g * kLanes, x + g * width);
         for (int64_t j = 0; j < groups * sums; ++j) y[j] = Kind<kHead>::kNothing;
         for (int64_t t = 0; t < packed->trees; ++t) {
-            for (int64_t g = 0; g < groups; ++g) add<kHead, kLanes>(b, trees[t], x + g * words, y + g * sums);
+            for (int64_t g = 0; g < groups; ++g) add<kHead, kLanes>(b, trees[t], x + g * width, y + g * sums);
         }
         for (int64_t g = 0; g < groups; ++g) finish<kHead>(b, lane + g * kLanes, y + g * sums);
     }
@@ -93,8 +93,8 @@ void act(const PolicyBatch* b) {
 template <Head kHead>
 void act_single(const PolicyBatch* b) {
     const PackedTrees* const packed = packed_trees(b);
-    const PackedTree* const trees = at<PackedTree>(packed, packed->first);
-    uint64_t* const x = static_cast<uint64_t*>(b->scratch);
+    const PackedTree* const trees = first_tree(packed);
+    uint64_t* const x = words(b);
     Sum<kHead>* const y = reinterpret_cast<Sum<kHead>*>(x + packed->words);
     take_words<1>(b, 0, x);
     const int64_t sums = sums_of<kHead>(b) * (kHead == Head::vote ? kLanes : 1);
@@ -127,7 +127,7 @@ Memory plan(const PolicyBatch* policy) {
     const int64_t sums = policy->head == Head::vote ? policy->outputs : rows_of(policy);
     const int64_t bytes = most_words(policy) * static_cast<int64_t>(sizeof(uint64_t)) +
                           sums * static_cast<int64_t>(sizeof(float));
-    return {packed_bytes(policy, policy->tensors[kRoot].rows), kTile * kLanes * bytes};
+    return {packed_bytes(policy, policy->tensors[kRoot].rows), kRoom + kTile * kLanes * bytes};
 }
 
 void pack(const PolicyBatch* policy, void* memory) {

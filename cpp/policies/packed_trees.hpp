@@ -18,21 +18,20 @@
 namespace compute_layers {
 
 constexpr uint64_t kLeafWord = 0xffff'ffff'0000'0000;
-constexpr int64_t kWordBlock = 4;  // features that are turned into words together
-constexpr int64_t kMissing = -1;   // place of a feature that no node asks for
-constexpr int64_t kFullDepth = 8;  // a tree no deeper is packed as a complete one,
-constexpr int64_t kFullLeaves =
-    4;  // and one whose complete one has at most this many leaves for each of its own
+constexpr int64_t kWordBlock = 4;   // features that are turned into words together
+constexpr int64_t kMissing = -1;    // place of a feature that no node asks for
+constexpr int64_t kFullDepth = 8;   // a tree no deeper is packed as a complete one,
+constexpr int64_t kFullLeaves = 4;  // and so is one whose complete one has no more leaves for each of its own
+constexpr int64_t kRoom = 128;      // bytes of scratch memory before the words, for what finds no register
 
-// At the beginning of the packed memory; all positions are in bytes from there.
+// At the beginning of the packed memory, before PackedTree[trees]; positions are bytes from the beginning.
 struct PackedTrees {
-    int64_t trees;   // how many
-    int64_t first;   // PackedTree[trees]
-    int64_t words;   // that a row of features becomes
-    int64_t blocks;  // of kWordBlock neighbouring features with one that some node asks for; 0 if an
-                     // observation has fewer features: then they are all turned into words, one by one
+    int64_t trees;    // how many
+    int64_t words;    // that an observation becomes
+    int64_t blocks;   // of kWordBlock neighbouring features with one that some node asks for; an observation
+                      // of fewer features has none: they all become words, one by one
     int64_t starts;   // int64[blocks], bytes from the beginning of an observation to each block
-    int64_t numbers;  // float[], the leaves' numbers, if they have any
+    int64_t numbers;  // float[], of the leaves, if they have any
 };
 
 // A complete tree has its root at 1 and the children of k at 2k and 2k + 1; all its leaves are `depth` steps
@@ -42,7 +41,7 @@ struct PackedTree {
     int64_t depth;   // steps from the root to the leaves; 0 and not used if there are links
     int64_t nodes;   // uint64[], the word of each node
     int64_t links;   // uint32[], the left child of each node; 0 for a complete tree
-    int64_t leaves;  // uint32[], indexed as the nodes: the leaf's action, its counter, or its first number
+    int64_t leaves;  // uint32[], numbered as the nodes: the leaf's action, its counter, or its first number
 };
 
 }  // namespace compute_layers

@@ -8,29 +8,29 @@ namespace {
 template <int64_t kWalks>
 void act_discrete(const PolicyBatch* b) {
     const PackedTrees* const packed = packed_trees(b);
-    const PackedTree& tree = *at<PackedTree>(packed, packed->first);
-    uint64_t* const x = static_cast<uint64_t*>(b->scratch);
+    const PackedTree& tree = *first_tree(packed);
+    uint64_t* const x = words(b);
     int64_t* const action = static_cast<int64_t*>(b->action);
     for (int64_t lane = 0; lane < b->n; lane += kWalks) {
         take_words<kWalks>(b, lane, x);
         const Places<kWalks> leaf = walk<kWalks>(packed, tree, x);
-        EACH_WALK(i) action[lane + i] = leaf.at[i];
+        EACH_WALK(i) action[lane + i] = static_cast<int64_t>(leaf.at[i]);
     }
 }
 
 template <int64_t kWalks>
 void act_box(const PolicyBatch* b) {
     const PackedTrees* const packed = packed_trees(b);
-    const PackedTree& tree = *at<PackedTree>(packed, packed->first);
+    const PackedTree& tree = *first_tree(packed);
     const float* const numbers = at<float>(packed, packed->numbers);
-    uint64_t* const x = static_cast<uint64_t*>(b->scratch);
+    uint64_t* const x = words(b);
     float* action = static_cast<float*>(b->action);
     const int64_t outputs = b->outputs;
     for (int64_t lane = 0; lane < b->n; lane += kWalks) {
         take_words<kWalks>(b, lane, x);
         const Places<kWalks> leaf = walk<kWalks>(packed, tree, x);
         for (int64_t i = 0; i < kWalks; ++i, action += outputs) {
-            for (int64_t r = 0; r < outputs; ++r) action[r] = numbers[leaf.at[i] + r];
+            for (int64_t r = 0; r < outputs; ++r) action[r] = numbers[leaf.at[i] + static_cast<uint64_t>(r)];
         }
     }
 }
@@ -41,7 +41,8 @@ Act* select(const PolicyBatch* policy, bool single) {
 }
 
 Memory plan(const PolicyBatch* policy) {
-    return {packed_bytes(policy, 1), most_words(policy) * kLanes * static_cast<int64_t>(sizeof(uint64_t))};
+    return {packed_bytes(policy, 1),
+            kRoom + most_words(policy) * kLanes * static_cast<int64_t>(sizeof(uint64_t))};
 }
 
 void pack(const PolicyBatch* policy, void* memory) {

@@ -14,19 +14,27 @@ enum { kFeature, kThreshold, kLeft, kRight, kLeaf };
 
 inline int64_t value(const Tensor& tensor, int64_t i) { return static_cast<const int64_t*>(tensor.data)[i]; }
 
+// What stands so many bytes from there.
 template <typename T>
-inline const T* at(const PackedTrees* packed, int64_t position) {
-    return reinterpret_cast<const T*>(reinterpret_cast<const char*>(packed) + position);
+inline const T* at(const void* begin, int64_t bytes) {
+    return reinterpret_cast<const T*>(static_cast<const char*>(begin) + bytes);
 }
 
 template <typename T>
-inline T* at(PackedTrees* packed, int64_t position) {
-    return reinterpret_cast<T*>(reinterpret_cast<char*>(packed) + position);
+inline T* at(void* begin, int64_t bytes) {
+    return reinterpret_cast<T*>(static_cast<char*>(begin) + bytes);
 }
 
 inline const PackedTrees* packed_trees(const PolicyBatch* b) {
     return static_cast<const PackedTrees*>(b->packed);
 }
+
+inline const PackedTree* first_tree(const PackedTrees* packed) {
+    return at<PackedTree>(packed, sizeof(PackedTrees));
+}
+
+// Where the words of observations begin.
+inline uint64_t* words(const PolicyBatch* b) { return at<uint64_t>(b->scratch, kRoom); }
 
 // ---- packing ----
 
@@ -80,9 +88,9 @@ inline int64_t packed_bytes(const PolicyBatch* b, int64_t trees) {
     return bytes + static_cast<int64_t>(sizeof(int64_t)) * (b->inputs + largest);
 }
 
+// Of a number that is not NaN.
 inline uint32_t key_of(float x) {
-    const float number = x > -__builtin_inff() ? x : -__builtin_inff();
-    const int32_t bits = __builtin_bit_cast(int32_t, number);
+    const int32_t bits = __builtin_bit_cast(int32_t, x);
     return static_cast<uint32_t>(bits ^ ((bits >> 31) | INT32_MIN));
 }
 
@@ -99,8 +107,8 @@ class Packer {
         : b_(b),
           packed_(static_cast<PackedTrees*>(memory)),
           places_(at<int64_t>(packed_, packed_bytes(b, trees)) - b->inputs) {
-        *packed_ = {trees, sizeof(PackedTrees), 0, 0, 0, 0};
-        end_ = packed_->first + trees * static_cast<int64_t>(sizeof(PackedTree));
+        *packed_ = {trees, 0, 0, 0, 0};
+        end_ = sizeof(PackedTrees) + trees * static_cast<int64_t>(sizeof(PackedTree));
         pack_starts();
     }
 
@@ -173,7 +181,7 @@ class Packer {
             if (left >= 0) notes[left] = notes[right] = notes[i] + 1;
         }
         const bool full = depth <= kFullDepth || (depth < 32 && int64_t{1} << depth <= kFullLeaves * leaves);
-        PackedTree& tree = at<PackedTree>(packed_, packed_->first)[t];
+        PackedTree& tree = at<PackedTree>(packed_, sizeof(PackedTrees))[t];
         if (full) {
             pack_full(tree, range, depth, notes, entry);
         } else {
@@ -239,8 +247,18 @@ class Packer {
 
 // ---- words ----
 
-inline uint64_t word_of(float x) { return uint64_t{key_of(x)} << 32; }
 inline uint64_t word_of(int64_t state) { return static_cast<uint64_t>(state + 1) << 32; }
+
+// Words of kLanes numbers.
+inline void take_lanes(const float* number, uint64_t* x) {
+    Vector raised;
+    EACH(i) {  // vectorised
+        raised.at[i] = number[i] > -__builtin_inff() ? number[i] : -__builtin_inff();
+    }
+    EACH(i) {  // vectorised
+        x[i] = uint64_t{key_of(raised.at[i])} << 32;
+    }
+}
 
 #define EACH_WALK(i) _Pragma("GCC unroll 8") for (int i = 0; i < static_cast<int>(kWalks); ++i)
 
@@ -255,27 +273,28 @@ inline void take_words(const PolicyBatch* b, int64_t lane, uint64_t* x) {
     const PackedTrees* const packed = packed_trees(b);
     const int64_t inputs = b->inputs;
     const float* const observation = static_cast<const float*>(b->observation) + lane * inputs;
-    const auto take = [&](const float* features, int64_t width) {
-        for (int64_t k = 0; k < width; ++k, x += kWalks, features += kWalks) {
-            EACH_WALK(i) {  // vectorised
-                x[i] = word_of(features[i]);
-            }
-        }
-    };
-    alignas(Vector) float features[kWordBlock * kWalks];
-    if (inputs < kWordBlock) {
-        if constexpr (kWalks == 1) return take(observation, inputs);
-        if constexpr (kWalks == kLanes) transpose_all<kLanes>(observation, inputs, features);
-        return take(features, inputs);
-    }
     const int64_t* const starts = at<int64_t>(packed, packed->starts);
-    for (int64_t j = 0; j < packed->blocks; ++j) {
-        const float* const block = observation + starts[j] / static_cast<int64_t>(sizeof(float));
-        if constexpr (kWalks == 1) {
-            take(block, kWordBlock);
-        } else {
-            transpose<kLanes>(block, inputs, features);
-            take(features, kWordBlock);
+    if constexpr (kWalks == 1) {
+        Vector block{};
+        const auto take = [&](const float* number, int64_t width) {
+            for (int64_t k = 0; k < width; ++k) block.at[k] = number[k];
+            take_lanes(block.at, x);  // whose other words nobody reads
+            x += width;
+        };
+        if (inputs < kWordBlock) return take(observation, inputs);
+        for (int64_t j = 0; j < packed->blocks; ++j) take(at<float>(observation, starts[j]), kWordBlock);
+    } else {
+        alignas(Vector) float features[kWordBlock * kLanes];
+        const auto take = [&](int64_t width) {
+            for (int64_t k = 0; k < width; ++k, x += kLanes) take_lanes(features + k * kLanes, x);
+        };
+        if (inputs < kWordBlock) {
+            transpose_all<kLanes>(observation, inputs, features);
+            return take(inputs);
+        }
+        for (int64_t j = 0; j < packed->blocks; ++j) {
+            transpose<kLanes>(at<float>(observation, starts[j]), inputs, features);
+            take(kWordBlock);
         }
     }
 }
@@ -285,7 +304,7 @@ inline void take_words(const PolicyBatch* b, int64_t lane, uint64_t* x) {
 // The nodes where kWalks walks are: kLanes observations, or one.
 template <int64_t kWalks>
 struct Places {
-    uint32_t at[kWalks];
+    uint64_t at[kWalks];
 };
 
 // Whether walk i goes right at a node. x[words][kWalks].
@@ -304,7 +323,8 @@ inline Places<kWalks> walk(const PackedTrees* packed, const PackedTree& tree, co
         for (int64_t step = 0; step < tree.depth; ++step) {
             EACH_WALK(i) {
                 const uint64_t node = nodes[k.at[i]];
-                k.at[i] = 2 * k.at[i] + goes_right<kWalks>(node, x, i);
+                const uint64_t left = 2 * k.at[i], right = left + 1;  // so GCC adds with carry
+                k.at[i] = goes_right<kWalks>(node, x, i) ? right : left;
             }
         }
     } else {

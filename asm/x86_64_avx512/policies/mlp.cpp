@@ -9,9 +9,6 @@
 namespace compute_layers::asm_x86_64_avx512 {
 namespace {
 
-using asm_x86_64::Row;
-using asm_x86_64::row;
-
 // clang-format off
 
 struct Constants { ACTIVATION_CONSTANTS(ROW_FIELD) };
