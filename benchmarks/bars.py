@@ -20,3 +20,16 @@ BARS: dict[str, dict[str, dict[str, Any]]] = {
         "train linear from a cold start": {"most": 2, "unit": "s"},
     },
 }
+
+# The rows of benchmarks/peers, by what is measured, our boundary, and the contestant that must be beaten.
+PEER_BARS: dict[str, dict[str, float]] = {
+    "mlp 4-64-64-2 tanh, call from Python, n = 1 / onnxruntime": {"least": 20},
+    "mlp 4-64-64-2 tanh, call from Python, n = 1 / PyTorch eager": {"least": 50},
+    "mlp 4-64-64-2 tanh, call from Python, n = 1024 / onnxruntime": {"least": 1.35, "aim": 1.6},
+    "tree of depth 8, call from Python, n = 1 / scikit-learn predict": {"least": 200},
+    "tree of depth 8, call from Python, n = 1024 / the better of tree_.apply and m2cgen C": {
+        "least": 1.5,
+        "aim": 2,
+    },
+    "rollout of mlp-64x64, rollout, n = 256 / cpp environment + onnxruntime": {"least": 1.3},
+}

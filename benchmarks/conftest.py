@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from bars import BARS
 
+from bars import BARS
 from compute_layers.measure import Contestant, Interleaved, conditions, conditions_line, summary
 
 ROUNDS = 21

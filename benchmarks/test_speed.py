@@ -22,22 +22,16 @@ from compute_layers import registry
 from compute_layers.agents import load_agent
 from compute_layers.measure import Contestant, timed
 from compute_layers.rollout import rollout
-from compute_layers.vector import VectorEnv
 from conftest import Measure
+from contestants import calls, environments, gymnasium_environments, kernel, random_actions, widest
 
 GAMES = cl.games()
 
 
-def widest(game: str, name: str) -> cl.Level | None:
-    """The widest isa of a level that plays the game here."""
-    isas = registry.game(game).isas[name]
-    found = [level for level in cl.levels() if level.available and level.name == name and level.isa in isas]
-    return found[-1] if found else None
-
-
 def asm_and_cpp(game: str) -> tuple[cl.Level, cl.Level]:
     """The two native levels at their widest; skips where there is no assembly."""
-    asm, cpp = widest(game, "asm"), widest(game, "cpp")
+    isas = registry.game(game).isas
+    asm, cpp = widest(isas, "asm"), widest(isas, "cpp")
     if asm is None or cpp is None:
         reasons = (f"{level}: {level.reason}" for level in cl.levels() if level.name == "asm")
         pytest.skip(f"no level asm for {game}: {'; '.join(reasons)}")
@@ -45,31 +39,6 @@ def asm_and_cpp(game: str) -> tuple[cl.Level, cl.Level]:
 
 
 every_game = pytest.mark.parametrize("game", GAMES)
-
-
-def environments(game: str, n: int, level: str, isa: str | None = None) -> VectorEnv:
-    limit = gym.spec(f"compute_layers/{game}").max_episode_steps
-    envs = VectorEnv(n, game=game, level=level, isa=isa, max_episode_steps=limit)
-    envs.reset(seed=0)
-    return envs
-
-
-def gymnasium_environments(game: str, n: int) -> Any:
-    """Gymnasium's own vector environment if it has one, else the sync one."""
-    own = gym.spec(game).vector_entry_point is not None
-    envs = gym.make_vec(game, num_envs=n, vectorization_mode=None if own else "sync")
-    envs.reset(seed=0)
-    return envs
-
-
-def random_actions(envs: Any, rows: int = 64) -> NDArray[Any]:
-    envs.action_space.seed(0)
-    return np.stack([envs.action_space.sample() for _ in range(rows)])
-
-
-def steps_in(actions: NDArray[Any]) -> int:
-    """Environment steps in (rows, num_envs, …) actions."""
-    return actions.shape[0] * actions.shape[1]
 
 
 def agent_actions(game: str, agent: str, n: int, rows: int) -> NDArray[Any]:
@@ -81,33 +50,6 @@ def agent_actions(game: str, agent: str, n: int, rows: int) -> NDArray[Any]:
         actions.append(policy(observation))
         observation = envs.step(actions[-1])[0]
     return np.stack(actions)
-
-
-def kernel(game: str, n: int, level: cl.Level, actions: NDArray[Any], reset: bool = False) -> Contestant:
-    """The native loop; with ``reset`` it starts afresh before each pass, outside the clock."""
-    envs = environments(game, n, level.name, level.isa)
-    batch = envs._batch
-    if not reset:
-        return lambda times: (batch.repeat(actions, times), float(times * steps_in(actions)))
-
-    def run(times: int) -> tuple[float, float]:
-        seconds = 0.0
-        for _ in range(times):
-            envs.reset(seed=0)
-            seconds += batch.repeat(actions, 1)
-        return seconds, float(times * steps_in(actions))
-
-    return run
-
-
-def calls(step: Callable[[Any], Any], actions: NDArray[Any]) -> Contestant:
-    rows = list(actions)
-
-    def work() -> None:
-        for row in rows:
-            step(row)
-
-    return timed(work, steps_in(actions))
 
 
 @every_game
@@ -254,7 +196,8 @@ def test_rollout_of_a_million_lanes(game: str, measure: Measure) -> None:
 def test_batch_of_a_million(game: str, measure: Measure) -> None:
     """A batch step at n = 1M is bound by memory: beside it the copy bandwidth of the machine."""
     million, thousand = 1 << 20, 1 << 10
-    level = widest(game, "asm") or widest(game, "cpp")
+    isas = registry.game(game).isas
+    level = widest(isas, "asm") or widest(isas, "cpp")
     assert level is not None
     source, target = np.zeros(1 << 25), np.zeros(1 << 25)
 

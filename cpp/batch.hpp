@@ -60,6 +60,7 @@ struct PolicyBatch {
     int64_t n;                // rows, padding included; 1 in a call of a kernel for a single row
     int64_t valid;            // rows that are not padding
     int64_t inputs;           // numbers in an observation
+    int64_t states;           // of a Discrete observation space; 0 for a Box
     int64_t outputs;          // numbers in an action (Box) or number of actions (Discrete)
     const void* observation;  // as in Batch
     void* action;             // as in Batch

@@ -22,6 +22,7 @@ Player::Player(std::unique_ptr<PolicyLevel> policy, const Shape& shape, const Pa
         tensors_.push_back({own, tensor.rows, tensor.columns});
     }
     batch_.inputs = shape_.observation;
+    batch_.states = shape_.observations;
     batch_.outputs = shape_.outputs();
     batch_.tensors = tensors_.data();
     batch_.tensor_count = static_cast<int64_t>(tensors_.size());

@@ -129,5 +129,22 @@ struct Decision<Head::box> {
     void finish(const PolicyBatch*, int64_t) const {}
 };
 
+// The same for the sums of one observation.
+template <Head kHead>
+inline void decide(const PolicyBatch* b, const float* y, void* action) {
+    if constexpr (kHead == Head::argmax) {
+        int64_t best = 0;
+        for (int64_t r = 1; r < b->outputs; ++r) best = y[r] > y[best] ? r : best;
+        *static_cast<int64_t*>(action) = best;
+    } else if constexpr (kHead == Head::threshold) {
+        *static_cast<int64_t*>(action) = y[0] > 0.0f;
+    } else {
+        for (int64_t r = 0; r < b->outputs; ++r) {
+            const float raised = y[r] < b->low[r] ? b->low[r] : y[r];
+            static_cast<float*>(action)[r] = raised > b->high[r] ? b->high[r] : raised;
+        }
+    }
+}
+
 }  // namespace
 }  // namespace compute_layers::ISA

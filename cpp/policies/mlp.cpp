@@ -254,23 +254,7 @@ void act_single(const PolicyBatch* b) {
         x = y;
         y += tiled(layer.rows);
     }
-    if constexpr (kHead == Head::argmax) {
-        int64_t action = 0;
-        float best = x[0];
-        for (int64_t r = 1; r < b->outputs; ++r) {
-            const bool better = x[r] > best;
-            action = better ? r : action;
-            best = better ? x[r] : best;
-        }
-        *static_cast<int64_t*>(b->action) = action;
-    } else if constexpr (kHead == Head::threshold) {
-        *static_cast<int64_t*>(b->action) = x[0] > 0.0f;
-    } else {
-        for (int64_t r = 0; r < b->outputs; ++r) {
-            const float raised = x[r] < b->low[r] ? b->low[r] : x[r];
-            static_cast<float*>(b->action)[r] = raised > b->high[r] ? b->high[r] : raised;
-        }
-    }
+    decide<kHead>(b, x, b->action);
 }
 
 template <Head kHead, Activation kActivation>

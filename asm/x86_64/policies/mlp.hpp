@@ -288,45 +288,4 @@
 #define SINGLE_CLOBBERS                                                                                  \
     "rax", "rbx", "rcx", "rdx", "rsi", "rdi", "r8", "r10", "r11", "r12", "r15", "memory", "cc"
 
-#define ARGMAX_SINGLE                                                                                    \
-    OP(vmovss, "(%%r8)", X(0),                          "best = y_0, even a NaN")                        \
-    OP(xor, "%%eax", "%%eax",                           "its row")                                       \
-    OP(mov, "$1", "%%ecx",                              "r = 1")                                         \
-    LABEL(40)                                                                                            \
-    OP(cmp, "%%rbx", "%%rcx",                           "a row left?")                                   \
-    OP(jge, "41f",                                      "no")                                            \
-    OP(vmovss, "(%%r8,%%rcx,4)", X(1),                  "y_r")                                           \
-    OP(vucomiss, X(0), X(1),                            "y_r > best?")                                   \
-    OP(cmova, "%%rcx", "%%rax",                         "its row")                                       \
-    OP(vmaxss, X(0), X(1), X(0),                        "best = y_r if y_r > best else best")            \
-    OP(inc, "%%rcx",                                    "r + 1")                                         \
-    OP(jmp, "40b",                                      "next row")                                      \
-    LABEL(41)                                                                                            \
-    OP(mov, "%%rax", "(%%rdi)",                         "action")                                        \
-    OP(vzeroupper,                                      "leave no upper halves")
-
-#define THRESHOLD_SINGLE                                                                                 \
-    OP(vmovss, "(%%r8)", X(0),                          "y_0")                                           \
-    OP(vxorps, X(1), X(1), X(1),                        "0.0")                                           \
-    OP(xor, "%%eax", "%%eax",                           "0")                                             \
-    OP(vucomiss, X(1), X(0),                            "y_0 > 0?")                                      \
-    OP(seta, "%%al",                                    "1 or 0")                                        \
-    OP(mov, "%%rax", "(%%rdi)",                         "action")                                        \
-    OP(vzeroupper,                                      "leave no upper halves")
-
-#define BOX_SINGLE                                                                                       \
-    OP(mov, "%c[low](%[b])", "%%rsi",                   "low")                                           \
-    OP(mov, "%c[high](%[b])", "%%rdx",                  "high")                                          \
-    OP(xor, "%%ecx", "%%ecx",                           "r = 0")                                         \
-    LABEL(40)                                                                                            \
-    OP(vmovss, "(%%rsi,%%rcx,4)", X(0),                 "low_r")                                         \
-    OP(vmovss, "(%%rdx,%%rcx,4)", X(1),                 "high_r")                                        \
-    OP(vmaxss, "(%%r8,%%rcx,4)", X(0), X(0),            "v = low_r if y_r < low_r else y_r")             \
-    OP(vminss, X(0), X(1), X(0),                        "v = high_r if v > high_r else v")               \
-    OP(vmovss, X(0), "(%%rdi,%%rcx,4)",                 "action[r]")                                     \
-    OP(inc, "%%rcx",                                    "r + 1")                                         \
-    OP(cmp, "%%rbx", "%%rcx",                           "a row left?")                                   \
-    OP(jl, "40b",                                       "next row")                                      \
-    OP(vzeroupper,                                      "leave no upper halves")
-
 // clang-format on
