@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The playthroughs in tests/golden, which people read, come out the same at every level."""
+"""The playthroughs and decisions in tests/golden, which people read, come out the same at every level."""
 
 from __future__ import annotations
 
@@ -9,21 +9,23 @@ import pytest
 
 import compute_layers as cl
 import golden
+from compute_layers import registry
 from compute_layers.registry import game
 
 ROOT = Path(__file__).parents[1]
 
 
 @pytest.mark.parametrize("level", cl.levels(), ids=str)
-@pytest.mark.parametrize("id", cl.games())
-def test_playthrough(id: str, level: cl.Level) -> None:
+@pytest.mark.parametrize("name", golden.names())
+def test_every_level_reproduces_the_file(name: str, level: cl.Level) -> None:
     if level.reason:
         pytest.skip(level.reason)
-    if level.isa is not None and level.isa not in game(id).isas[level.name]:
-        pytest.skip(f"{id} has no kernel {level}")
-    path = golden.GOLDEN / f"{id}.txt"
-    assert path.exists(), f"there is none; python tools/golden.py {id}"
-    assert golden.playthrough(id, level) == path.read_text(encoding="utf-8")
+    isas = (registry.families()[name] if name in registry.families() else game(name)).isas
+    if level.isa is not None and level.isa not in isas[level.name]:
+        pytest.skip(f"{name} has no kernel {level}")
+    path = golden.GOLDEN / f"{name}.txt"
+    assert path.exists(), f"there is none; python tools/golden.py {name}"
+    assert golden.golden(name, level) == path.read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("id", cl.games())
@@ -34,8 +36,17 @@ def test_what_a_playthrough_shows(id: str) -> None:
     assert all(field in text for field in (*game(id).spec.state, "observation", "reward", "seed"))
 
 
-def test_there_is_no_file_without_a_game() -> None:
-    assert {path.stem for path in golden.GOLDEN.glob("*.txt")} == set(cl.games())
+@pytest.mark.parametrize("stem", registry.families())
+def test_what_the_file_of_a_family_shows(stem: str) -> None:
+    text, spec = golden.decisions(stem), registry.family(stem).spec
+    assert all(f"head {head}" in text for head in spec.heads)
+    assert all(f"{name} {choice}" in text for name, choices in spec.choices.items() for choice in choices)
+    assert all(f"\n{name}0  " in text if spec.layered else f"\n{name}  " in text for name in spec.tensors)
+    assert text.count("observation ") == text.count("    action ") == golden.ROWS * text.count("==") // 2
+
+
+def test_there_is_no_file_without_a_game_or_a_family() -> None:
+    assert sorted(path.stem for path in golden.GOLDEN.glob("*.txt")) == sorted(golden.names())
 
 
 def test_the_command_says_what_it_did(

@@ -6,14 +6,17 @@ namespace {
 
 enum { kActions };
 
-void act_discrete(const PolicyBatch* b) {
-    const int64_t* __restrict const table = static_cast<const int64_t*>(b->tensors[kActions].data);
-    const int64_t* __restrict const state = static_cast<const int64_t*>(b->observation);
-    int64_t* __restrict const action = static_cast<int64_t*>(b->action);
-    // Eight loads from the table at a time are in flight. A gather is no faster on any CPU that was tried.
-    for (int64_t first = 0; first < b->n; first += kLanes) {
+// Eight loads from the table at a time are in flight. A gather is no faster on any CPU that was tried.
+__attribute__((noinline)) void look_up(const int64_t n, const int64_t* __restrict table,
+                                       const int64_t* __restrict state, int64_t* __restrict action) {
+    for (int64_t first = 0; first < n; first += kLanes) {
         for (int64_t i = 0; i < kLanes; ++i) action[first + i] = table[state[first + i]];
     }
+}
+
+void act_discrete(const PolicyBatch* b) {
+    look_up(b->n, static_cast<const int64_t*>(b->tensors[kActions].data),
+            static_cast<const int64_t*>(b->observation), static_cast<int64_t*>(b->action));
 }
 
 void act_discrete_single(const PolicyBatch* b) {

@@ -672,13 +672,17 @@ def made_up_spaces(game: Game) -> list[Game]:
     found = []
     for observation, outputs in observations:
         low, high = tuple(-1.5 - k for k in range(outputs)), tuple(0.3 + k for k in range(outputs))
-        actions: list[Space] = [Box(low, high), Discrete(outputs)]
-        for action in actions:
-            spec = replace(game.spec, observation=observation, action=action)
-            names = [f"Discrete({space.n})" if isinstance(space, Discrete) else f"Box({space.size})"
-                     for space in (observation, action)]  # fmt: skip
-            found.append(replace(game, id=" to ".join(names), spec=spec))
+        found += [with_spaces(game, observation, action) for action in (Box(low, high), Discrete(outputs))]
     return found
+
+
+def with_spaces(game: Game, observation: Space, action: Space) -> Game:
+    """The game with these spaces in place of its own, and named after them: nobody can play it."""
+    names = [f"Discrete({space.n})" if isinstance(space, Discrete) else f"Box({space.size})"
+             for space in (observation, action)]  # fmt: skip
+    return replace(
+        game, id=" to ".join(names), spec=replace(game.spec, observation=observation, action=action)
+    )
 
 
 FREE_SIZES = (1, 2, 3, 5, 8, 9, 16, 31, 33, 70)  # of what a file may choose, such as the width of a layer
@@ -713,6 +717,17 @@ def tensors_of(family: Family, head: str, game: Game, draw: Draw, kind: str) -> 
         else:
             tensors[name] = np.array([number() for _ in range(math.prod(shape))], dtype).reshape(shape)
     return tensors
+
+
+def largest_tensors(family: Family, head: str, game: Game, most: int) -> dict[str, Array]:
+    """Of a few random policies the largest that has at most ``most`` numbers, else the smallest."""
+
+    def size(tensors: Mapping[str, Array]) -> int:
+        return sum(tensor.size for tensor in tensors.values())
+
+    drawn = [tensors_of(family, head, game, Draw(0, 10, key), "ordinary") for key in range(40)]
+    fitting = [tensors for tensors in drawn if size(tensors) <= most]
+    return max(fitting, key=size) if fitting else min(drawn, key=size)
 
 
 def observations_of(space: Space, draw: Draw, n: int) -> Array:
