@@ -42,7 +42,7 @@ class Result:
     @property
     def unit(self) -> str:
         """What follows the figure."""
-        return f" {self.bar['unit']}" if "unit" in self.bar else ("×" if "/" in self.name else "")
+        return f" {self.bar['unit']}" if "unit" in self.bar else ("×" if " / " in self.name else "")
 
     @property
     def verdict(self) -> str:

@@ -27,7 +27,7 @@ import compute_layers as cl
 from compute_layers import registry
 from compute_layers.agents import heads
 from compute_layers.check import Draw, tensors_of, with_spaces
-from compute_layers.measure import conditions_line
+from compute_layers.measure import WIDE, conditions_line
 from compute_layers.registry import Family, Game
 from compute_layers.show import CONTINUED, VERSIONS, Version, sections, titles
 from compute_layers.spec import Box, Discrete, Form, Space
@@ -171,6 +171,15 @@ def speed_table(rows: Iterable[Mapping[str, Any]]) -> Block:
     )
 
 
+def remarks(rows: Iterable[Mapping[str, Any]]) -> Block:
+    """The conditions, after a warning if the machine had other work to do."""
+    wide = sum(row["spread"] > WIDE for row in rows)
+    warning = (
+        f"Of these rows {wide} have a spread above {WIDE:.0%}: other work disturbed them, measure them again."
+    )
+    return [*([warning, ""] if wide else []), conditions_line(measured()["conditions"])]
+
+
 def speed(subjects: Sequence[str]) -> Iterator[Block]:
     """The rows of these subjects: ratios, and then how near the assembly comes to its bounds."""
     rows = ratios(subjects)
@@ -185,9 +194,10 @@ def speed(subjects: Sequence[str]) -> Iterator[Block]:
         yield [
             "llvm-mca's bound for the loops of the assembly, and the share of it that its simulation reaches:"
         ]
-        yield table(("loop", "CPU", "share", "detail"), bounds)
+        # A loop that stands in several functions is one.
+        yield table(("loop", "CPU", "share", "detail"), dict.fromkeys(bounds))
     if rows or bounds:
-        yield [conditions_line(measured()["conditions"])]
+        yield remarks(rows)
 
 
 # ---- games ----
@@ -385,7 +395,7 @@ def with_speed(text: str) -> str:
     _, end, after = rest.partition(SPEED_END)
     if not begin or not end:
         raise ValueError(f"docs/measurements.md lacks {SPEED_BEGIN} or {SPEED_END}")
-    blocks = [speed_table(ratios()), [conditions_line(measured()["conditions"])]]
+    blocks = [speed_table(ratios()), remarks(ratios())]
     return f"{before}{begin}\n{text_of(blocks)}{end}{after}"
 
 
