@@ -4,6 +4,8 @@ falls short is printed as such."""
 
 from typing import Any
 
+KERNEL: dict[str, Any] = {"least": 1.0}  # of assembly over cpp-native, where no row says more
+
 BARS: dict[str, dict[str, dict[str, Any]]] = {
     "CartPole-v1": {
         "asm kernel with refill, n = 1024 / Gymnasium at its best n": {"least": 10, "aim": 15},

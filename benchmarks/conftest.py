@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: MIT
 """``pytest benchmarks``: every row is a ratio of contestants that took turns in one measurement.
 
-pytest-benchmark stores the rows (``--benchmark-json FILE``); the table is printed at the end.
+The table is printed at the end, and ``--rows FILE`` writes it as JSON, with the conditions; the tables of the
+docs are made of such a file (tools/pages.py). pytest-benchmark stores the rows too (``--benchmark-json FILE``).
 """
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from bars import BARS
+from bars import BARS, KERNEL
 from compute_layers.measure import Contestant, Interleaved, conditions, conditions_line, summary
 
 ROUNDS = 21
@@ -21,9 +23,10 @@ ROUNDS = 21
 
 @dataclass(frozen=True)
 class Result:
-    """A row of the table; ``figure`` is compared with the row's bar in bars.py."""
+    """A row of the table; ``figure`` is compared with the row's bar in bars.py. ``subject`` is a game's id, a
+    policy family, or the stem of a source."""
 
-    game: str
+    subject: str
     name: str
     figure: float
     spread: float
@@ -32,8 +35,14 @@ class Result:
 
     @property
     def bar(self) -> Mapping[str, Any]:
-        bar: Mapping[str, Any] = BARS.get(self.game, {}).get(self.name, {})
+        usual = KERNEL if self.name.startswith("asm") and self.name.endswith(" / cpp-native") else {}
+        bar: Mapping[str, Any] = BARS.get(self.subject, {}).get(self.name, usual)
         return bar
+
+    @property
+    def unit(self) -> str:
+        """What follows the figure."""
+        return f" {self.bar['unit']}" if "unit" in self.bar else ("×" if " / " in self.name else "")
 
     @property
     def verdict(self) -> str:
@@ -52,8 +61,16 @@ class Result:
             return f"≥ {self.bar['least']}{aim}"
         return f"≤ {self.bar['most']}" if "most" in self.bar else ""
 
+    def entry(self) -> dict[str, Any]:
+        """The row for a file: its fields, and what is printed besides."""
+        return {**vars(self), "unit": self.unit, "demand": self.demand, "verdict": self.verdict}
+
 
 _RESULTS = pytest.StashKey[list[Result]]()
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--rows", type=Path, metavar="FILE", help="write the rows of the table as JSON")
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -84,19 +101,19 @@ class Measure:
             return self._benchmark.pedantic(work, rounds=1, iterations=1)
         return work()
 
-    def ratio(self, game: str, name: str, measurement: Interleaved, ours: Any, theirs: Any) -> float:
+    def ratio(self, subject: str, name: str, measurement: Interleaved, ours: Any, theirs: Any) -> float:
         """A row: how many times faster ``ours`` is, by the median of the rounds' ratios."""
         samples = measurement.samples()
         timing = summary([t / o for o, t in zip(samples[ours], samples[theirs], strict=True)])
         detail = " / ".join(f"{measurement.result()[key].median:,.2f}" for key in (theirs, ours))
-        return self.row(game, name, timing.median, timing.spread, f"{detail} ns")
+        return self.row(subject, name, timing.median, timing.spread, f"{detail} ns")
 
-    def row(self, game: str, name: str, figure: float, spread: float, detail: str) -> float:
+    def row(self, subject: str, name: str, figure: float, spread: float, detail: str) -> float:
         """Any other row."""
         path = Path(self._node.path).relative_to(self._node.config.rootpath)
-        result = Result(game, name, figure, spread, detail, f'pytest "{path}::{self._node.name}"')
+        result = Result(subject, name, figure, spread, detail, f'pytest "{path}::{self._node.name}"')
         self._results.append(result)
-        self._benchmark.extra_info["rows"].append({**vars(result), "verdict": result.verdict})
+        self._benchmark.extra_info["rows"].append(result.entry())
         return figure
 
 
@@ -113,15 +130,18 @@ def pytest_terminal_summary(
         return
     terminalreporter.section("speed, ratios of one interleaved run")
     write: Callable[[str], None] = terminalreporter.write_line
-    write("| game | row | figure | spread | must reach | verdict | detail |")
+    write("| subject | row | figure | spread | must reach | verdict | detail |")
     write("|---|---|---|---|---|---|---|")
     for r in results:
-        unit = f" {r.bar['unit']}" if "unit" in r.bar else ("×" if "/" in r.name else "")
         write(
-            f"| {r.game} | {r.name} | {r.figure:.4g}{unit} | {100 * r.spread:.0f} % | {r.demand} | {r.verdict} "
+            f"| {r.subject} | {r.name} | {r.figure:.4g}{r.unit} | {100 * r.spread:.0f} % | {r.demand} | {r.verdict} "
             f"| {r.detail} |"
         )
     write("")
     for command in dict.fromkeys(r.command for r in results):
         write(command)
     write(conditions_line())
+    if file := config.getoption("--rows"):
+        stored = {"conditions": conditions(), "rows": [r.entry() for r in results]}
+        file.write_text(json.dumps(stored, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+        write(f"{file}: {len(results)} rows")

@@ -598,21 +598,32 @@ class PyPlayer {
         streams_.assign(streams.data(), streams.data() + streams.size());
     }
 
-    // One observation as environments return it, a float32 array, without the checks and conversions of
-    // `call`; null and no error if it is anything else.
+    // One observation as environments return it, a float32 array or an int, without the checks and
+    // conversions of `call`; null and no error if it is anything else.
     PyObject* call_exactly(PyObject* observation) {
-        const auto* const array = py::detail::array_proxy(observation);
         const Shape& shape = player_.shape();
-        constexpr int layout = py::array::c_style | kAligned;
-        if (shape.observations || !shape.actions || Py_TYPE(observation) != array_type() ||
-            array->descr != float32() || array->nd != 1 || array->dimensions[0] != shape.observation ||
-            (array->flags & layout) != layout) {
-            return nullptr;
+        if (!shape.actions) return nullptr;
+        const void* data;
+        int64_t state = -1;
+        if (shape.observations) {
+            if (!PyLong_CheckExact(observation)) return nullptr;
+            int overflow;
+            state = PyLong_AsLongLongAndOverflow(observation, &overflow);
+            if (overflow || state < 0 || state >= shape.observations) return nullptr;
+            data = &state;
+        } else {
+            const auto* const array = py::detail::array_proxy(observation);
+            constexpr int layout = py::array::c_style | kAligned;
+            if (Py_TYPE(observation) != array_type() || array->descr != float32() || array->nd != 1 ||
+                array->dimensions[0] != shape.observation || (array->flags & layout) != layout) {
+                return nullptr;
+            }
+            data = array->data;
         }
         const Use use(used_);
         grow(1);
         int64_t action;
-        player_.act(workspace_, array->data, &action, 1, streams_.data(), capacity_);
+        player_.act(workspace_, data, &action, 1, streams_.data(), capacity_);
         return PyLong_FromLongLong(action);
     }
 
@@ -635,15 +646,15 @@ class PyPlayer {
         const char kind = given.dtype().kind();
         if (shape.observations) {
             if (kind != 'i' && kind != 'u' && kind != 'b') refuse_dtype(given);
-            holder = Integers(given);
-            require_states(static_cast<const int64_t*>(holder.data()), holder.size());
+            data = states_of(given);
         } else if (py::array_t<float, py::array::c_style>::check_(given) && (given.flags() & kAligned)) {
             holder = given;
+            data = holder.data();
         } else {
             if (kind != 'f' && kind != 'i' && kind != 'u' && kind != 'b') refuse_dtype(given);
             holder = Floats(given);
+            data = holder.data();
         }
-        data = holder.data();
         if (rank == 1) return act_one(data);
         return act_rows(data, given.shape(0));
     }
@@ -659,12 +670,11 @@ class PyPlayer {
             throw py::value_error("observation must be a batch as the environment returns it");
         }
         const int64_t n = observation.shape(0);
-        if (shape.observations) require_states(static_cast<const int64_t*>(observation.data()), n);
         grow(n);
         Arena arena;
         const size_t action = arena.reserve(1, static_cast<size_t>(n) * shape.action_bytes());
         arena.allocate();
-        const void* const data = observation.data();
+        const void* const data = shape.observations ? states_of(observation) : observation.data();
         const py::gil_scoped_release unlock;
         const auto start = std::chrono::steady_clock::now();
         for (int64_t t = 0; t < times; ++t) {
@@ -692,14 +702,20 @@ class PyPlayer {
         return "real numbers of shape (" + size + ",) or (n, " + size + ")";
     }
 
-    // Kernels index with a Discrete observation.
-    void require_states(const int64_t* states, int64_t n) const {
-        for (int64_t i = 0; i < n; ++i) {
-            if (states[i] < 0 || states[i] >= player_.shape().observations) {
-                throw py::value_error("observation is " + std::to_string(states[i]) +
-                                      "; allowed: " + allowed());
-            }
+    // The states of a Discrete observation space, with which kernels index: a copy, for another thread may
+    // write to the caller's array after it was checked.
+    const int64_t* states_of(const py::array& given) {
+        const Integers integers(given);
+        states_.assign(integers.data(), integers.data() + integers.size());
+        const int64_t end = player_.shape().observations;
+        const auto wrong = std::find_if(states_.begin(), states_.end(),
+                                        [&](int64_t state) { return state < 0 || state >= end; });
+        if (wrong != states_.end()) {
+            const py::int_ at(wrong - states_.begin());
+            throw py::value_error("observation is " + text(given.attr("flat")[at]) +
+                                  "; allowed: " + allowed());
         }
+        return states_.data();
     }
 
     [[noreturn]] void refuse_dtype(const py::array& given) const {
@@ -758,6 +774,7 @@ class PyPlayer {
     Player::Workspace workspace_;
     uint64_t seed_low_ = 0, seed_high_ = 0;
     std::vector<uint64_t> streams_;
+    std::vector<int64_t> states_;
     int64_t capacity_ = 0;
     std::atomic_flag used_;
 };

@@ -79,7 +79,7 @@ def test_everything_is_in_order_here() -> None:
         assert {level for subject, level in checked if subject == id} == {checker.PYTHON, *served}
     for family in registry.families().values():
         served = {level for level in NATIVE if level.isa in family.isas[level.name]}
-        assert {level for subject, level in checked if subject == family.stem} == served
+        assert {level for subject, level in checked if subject == family.stem} == {checker.PYTHON, *served}
 
 
 @pytest.mark.parametrize("id", cl.games())
@@ -256,7 +256,11 @@ def test_a_wrong_action_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(checker, "Agent", Broken)
     report, text = run(GAME, levels=(AS_OPTION,))
     failed = {result.subject for result in report.results if not result.ok}
-    assert failed == set(registry.families())
+    spaces = [registry.game(GAME)]
+    assert failed == {
+        stem for stem, family in registry.families().items() if list(checker.made_up_policies(family, spaces))
+    }
+    assert {"constant", "linear"} <= failed
     assert "observation [" in text
 
 
@@ -377,6 +381,64 @@ def test_update_writes_the_shipped_digests(folder: Path) -> None:
     assert not report.ok
     assert "the short one is" in text
     assert "version 3 is 0" in text
+
+
+@pytest.fixture
+def one_family(monkeypatch: pytest.MonkeyPatch) -> registry.Family:
+    """The family `constant` is the only one, and no game is checked."""
+    family = registry.family("constant")
+    monkeypatch.setattr(registry, "families", lambda: {family.stem: family})
+    monkeypatch.setattr(checker._Run, "game", lambda *_: None)
+    return family
+
+
+def test_digests_of_families_are_written_and_compared(folder: Path, one_family: registry.Family) -> None:
+    shipped = Path(checker.__file__).parent / "digests" / "constant.json"
+    report, text = run(levels=("python",))
+    assert not report.ok
+    assert "none are stored" in text
+    report, text = run(levels=("python", AS_OPTION), update=True)
+    assert report.ok, text
+    assert (folder / "constant.json").read_bytes() == shipped.read_bytes()
+    assert run(levels=("python", AS_OPTION))[0].ok
+    checker.store_digests(one_family, "0", "0")
+    for level in ("python", AS_OPTION):
+        report, text = run(levels=(level,))
+        assert not report.ok
+        assert "version 2 is 0" in text
+
+
+def test_digests_of_families_belong_to_the_whole_run(folder: Path, one_family: registry.Family) -> None:
+    report, text = run(GAME, levels=(AS_OPTION,), update=True)
+    assert report.ok, text
+    assert "digests" not in text
+    assert not folder.exists()
+
+
+@pytest.mark.parametrize("row", [0, checker.FULL_ROWS - 1])
+@pytest.mark.parametrize("stem", registry.families())
+def test_a_digest_of_a_family_sees_one_wrong_action(
+    monkeypatch: pytest.MonkeyPatch, stem: str, row: int
+) -> None:
+    family, wrong = registry.family(stem), len(checker.digest_policies(registry.family(stem))) - 1
+    made: list[checker.Agent] = []
+
+    class Broken(checker.Agent):
+        def __call__(self, observation: Any) -> Any:
+            action = super().__call__(observation)
+            if len(made) == wrong + 1 and isinstance(action, np.ndarray) and len(action) == checker.FULL_ROWS:
+                action[row] += 1
+            return action
+
+    def make(*arguments: Any) -> checker.Agent:
+        made.append(Broken(*arguments))
+        return made[-1]
+
+    level = next(other for other in NATIVE if other.isa in family.isas[other.name])
+    stored = checker.stored_digests(stem)[stem]
+    assert checker.policy_digest(family, level, checker.FULL_ROWS) == stored["full"]
+    monkeypatch.setattr(checker, "Agent", make)
+    assert checker.policy_digest(family, level, checker.FULL_ROWS) != stored["full"]
 
 
 @pytest.mark.usefixtures("broken")

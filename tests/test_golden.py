@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""The playthroughs in tests/golden, which people read, and the stored digests come out the same at every level."""
+"""The playthroughs and decisions in tests/golden, which people read, and the stored digests come out the same at
+every level."""
 
 from __future__ import annotations
 
@@ -10,6 +11,7 @@ import pytest
 import compute_layers as cl
 import golden
 from compute_layers import check as checker
+from compute_layers import registry
 from compute_layers.registry import game
 from conftest import LEVELS, unserved
 
@@ -18,15 +20,16 @@ ROOT = Path(__file__).parents[1]
 
 @pytest.mark.emulate
 @pytest.mark.parametrize("level", cl.levels(), ids=str)
-@pytest.mark.parametrize("id", cl.games())
-def test_playthrough(id: str, level: cl.Level) -> None:
+@pytest.mark.parametrize("name", golden.names())
+def test_every_level_reproduces_the_file(name: str, level: cl.Level) -> None:
     if level.reason:
         pytest.skip(level.reason)
-    if level.isa is not None and level.isa not in game(id).isas[level.name]:
-        pytest.skip(f"{id} has no kernel {level}")
-    path = golden.GOLDEN / f"{id}.txt"
-    assert path.exists(), f"there is none; python tools/golden.py {id}"
-    assert golden.playthrough(id, level) == path.read_text(encoding="utf-8")
+    isas = (registry.families()[name] if name in registry.families() else game(name)).isas
+    if level.isa is not None and level.isa not in isas[level.name]:
+        pytest.skip(f"{name} has no kernel {level}")
+    path = golden.GOLDEN / f"{name}.txt"
+    assert path.exists(), f"there is none; python tools/golden.py {name}"
+    assert golden.golden(name, level) == path.read_text(encoding="utf-8")
 
 
 @pytest.mark.emulate
@@ -41,6 +44,19 @@ def test_the_digests_are_those_of_every_cpu(id: str, level: cl.Level) -> None:
         assert checker.digest(game(id), level, *checker.FULL) == stored["full"]
 
 
+@pytest.mark.emulate
+@pytest.mark.parametrize("level", LEVELS, ids=str)
+@pytest.mark.parametrize("stem", registry.families())
+def test_the_digests_of_families_are_those_of_every_cpu(stem: str, level: cl.Level) -> None:
+    family = registry.family(stem)
+    if level.isa is not None and level.isa not in family.isas[level.name]:
+        pytest.skip(f"{stem} has no kernel {level}")
+    stored = checker.stored_digests(stem)[stem]
+    assert checker.policy_digest(family, level, checker.SHORT_ROWS) == stored["short"]
+    if level.isa is not None:
+        assert checker.policy_digest(family, level, checker.FULL_ROWS) == stored["full"]
+
+
 @pytest.mark.parametrize("id", cl.games())
 def test_what_a_playthrough_shows(id: str) -> None:
     text = golden.playthrough(id)
@@ -49,8 +65,17 @@ def test_what_a_playthrough_shows(id: str) -> None:
     assert all(field in text for field in (*game(id).spec.state, "observation", "reward", "seed"))
 
 
-def test_there_is_no_file_without_a_game() -> None:
-    assert {path.stem for path in golden.GOLDEN.glob("*.txt")} == set(cl.games())
+@pytest.mark.parametrize("stem", registry.families())
+def test_what_the_file_of_a_family_shows(stem: str) -> None:
+    text, spec = golden.decisions(stem), registry.family(stem).spec
+    assert all(f"head {head}" in text for head in spec.heads)
+    assert all(f"{name} {choice}" in text for name, choices in spec.choices.items() for choice in choices)
+    assert all(f"\n{name}0  " in text if spec.layered else f"\n{name}  " in text for name in spec.tensors)
+    assert text.count("observation ") == text.count("    action ") == golden.ROWS * text.count("==") // 2
+
+
+def test_there_is_no_file_without_a_game_or_a_family() -> None:
+    assert sorted(path.stem for path in golden.GOLDEN.glob("*.txt")) == sorted(golden.names())
 
 
 def test_the_command_says_what_it_did(

@@ -111,6 +111,14 @@ def test_an_unknown_family(stem: Any) -> None:
         registry.family(stem)
 
 
+@pytest.mark.parametrize("stem", ["walk", "Walk-v1"])
+def test_a_family_named_as_a_game_is_refused(stem: str) -> None:
+    games = [{"stem": "walk", "ids": ["Walk-v0", "Walk-v1"]}]
+    registry._apart(games, [{"stem": "walker"}])
+    with pytest.raises(ImportError, match=f"'{stem}' has a name of the game 'walk'"):
+        registry._apart(games, [{"stem": "walker"}, {"stem": stem}])
+
+
 def test_the_public_names_are_there() -> None:
     for name in cl.__all__:
         assert hasattr(cl, name), name

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: MIT
-"""Writes tests/golden/<id>.txt: a short playthrough of each game that a person can read.
+"""Writes tests/golden/<name>.txt, which a person can read: a short playthrough of each game, and for each policy
+family small policies with what they do.
 
-    python tools/golden.py [ID …]
+    python tools/golden.py [ID | FAMILY …]
 
 Level python plays; the tests want the same text of every level. Run it after a rule was changed on purpose, and
 read what changed in the files.
@@ -20,16 +21,36 @@ from gymnasium.vector import AutoresetMode
 from numpy.typing import NDArray
 
 import compute_layers as cl
+from compute_layers import registry
+from compute_layers.agents import Agent
 from compute_layers.batch import Batch
+from compute_layers.check import (
+    Draw,
+    file_of,
+    largest_tensors,
+    made_up_policies,
+    observations_of,
+    with_spaces,
+)
 from compute_layers.pcg64 import PCG64
 from compute_layers.registry import Game, game
-from compute_layers.spec import Discrete, Space
+from compute_layers.spec import Box, Discrete, Space
 
 GOLDEN = Path(__file__).parents[1] / "tests" / "golden"
 SEED, ACTION_SEED = 7, 8
 MOST = 40  # steps of a playthrough in which no episode ends
 LIMIT = 3  # the short time limit
 PYTHON = cl.Level("python", None)
+NUMBERS = 40  # most parameters of a policy, where the family has policies so small
+ROWS = 6  # observations of a policy
+VECTOR, BOUNDED = Box((-np.inf,) * 3, (np.inf,) * 3), Box((-1.0, -0.5), (1.0, 0.25))
+SPACES: list[tuple[Space, Space]] = [
+    (VECTOR, Discrete(3)),
+    (VECTOR, Discrete(2)),
+    (VECTOR, BOUNDED),
+    (Discrete(4), Discrete(3)),
+    (Discrete(4), BOUNDED),
+]
 
 
 def exactly(number: Any) -> str:
@@ -91,15 +112,56 @@ def playthrough(id: str, level: cl.Level = PYTHON) -> str:
     return "\n".join(lines) + "\n"
 
 
+def row(numbers: NDArray[Any]) -> str:
+    """Numbers of one line; a float32 by the fewest digits that tell it from the others."""
+    return ", ".join(str(number) for number in numbers.ravel())
+
+
+def decisions(stem: str, level: cl.Level = PYTHON) -> str:
+    """The text of a family's golden file, decided at a level: for each head and each kind of observation the
+    first spaces that the family serves, with all choices."""
+    family = registry.family(stem)
+    spaces = [with_spaces(game(cl.games()[0]), *pair) for pair in SPACES]
+    lines, seen = [f"policy  {stem}", f"seed    {SEED}"], set()
+    for made_up in made_up_policies(family, spaces):
+        case = (type(made_up.game.spec.observation), made_up.head, *made_up.choices.values())
+        if made_up.kind != "ordinary" or case in seen:
+            continue
+        seen.add(case)
+        tensors = largest_tensors(family, made_up.head, made_up.game, NUMBERS)
+        title = [made_up.game.id, f"head {made_up.head}"]
+        title += [f"{name} {choice}" for name, choice in made_up.choices.items()]
+        lines += ["", f"== {', '.join(title)} =="]
+        for name, tensor in tensors.items():
+            lines.append(f"{name}  {tensor.dtype} {tensor.shape}")
+            lines += [f"    {row(part)}" for part in (tensor if tensor.ndim > 1 else [tensor])]
+        file = file_of(family, made_up.game, made_up.head, made_up.choices, tensors)
+        observations = observations_of(made_up.game.spec.observation, Draw(SEED), ROWS)
+        actions = Agent(file, level.name, level.isa, SEED)(observations)
+        for observation, action in zip(observations, actions, strict=True):
+            lines += [f"observation {row(observation)}", f"    action {row(action)}"]
+    return "\n".join(lines) + "\n"
+
+
+def golden(name: str, level: cl.Level = PYTHON) -> str:
+    """The text of the golden file of a game or a family."""
+    return decisions(name, level) if name in registry.families() else playthrough(name, level)
+
+
+def names() -> list[str]:
+    """What has a golden file: the ids of the games and the stems of the families."""
+    return [*cl.games(), *registry.families()]
+
+
 def main(arguments: list[str] | None = None) -> int:
     """Writes the files and says what it did."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("id", nargs="*", help="default: every game")
-    for id in parser.parse_args(arguments).id or cl.games():
-        text = playthrough(id)
-        path = GOLDEN / f"{id}.txt"
+    parser.add_argument("name", nargs="*", help="default: every game and family")
+    for name in parser.parse_args(arguments).name or names():
+        text = golden(name)
+        path = GOLDEN / f"{name}.txt"
         same = path.exists() and path.read_text(encoding="utf-8") == text
         path.parent.mkdir(exist_ok=True)
         path.write_text(text, encoding="utf-8")

@@ -42,6 +42,7 @@ from .spec import Box, Discrete, Space
 DIGESTS = Path(__file__).parent / "digests"
 SHORT, FULL = (4, 64), (64, 1000)  # lanes, which are seeded 0, 1, …, and steps of the two digests
 DIGEST_KEY = 2  # spawn key of the actions of the digests
+SHORT_ROWS, FULL_ROWS = 3, 67  # observations of each policy of the two digests of a family
 PYTHON = Level("python", None)
 PRINTED = 3  # mismatches of one row that are printed in full
 
@@ -620,7 +621,7 @@ def digest(game: Game, level: Level, lanes: int, steps: int) -> str:
 
 
 def stored_digests(stem: str) -> dict[str, dict[str, Any]]:
-    """The digests of a stem by id: ``version``, ``short``, ``full``. Empty if there are none."""
+    """The digests of a stem by id, or of a family by its own stem: ``version``, ``short``, ``full``. Empty if there are none."""
     path = DIGESTS / f"{stem}.json"
     if not path.exists():
         return {}
@@ -628,25 +629,26 @@ def stored_digests(stem: str) -> dict[str, dict[str, Any]]:
     return found
 
 
-def store_digests(game: Game, short: str, full: str) -> str:
-    """Write the digests of a game; the version counts how often they changed. Returns what was done."""
-    stored = stored_digests(game.stem)
-    old = stored.get(game.id)
+def store_digests(subject: Game | Family, short: str, full: str) -> str:
+    """Write the digests of a game or a family; the version counts how often they changed. Returns what was
+    done."""
+    stored = stored_digests(subject.stem)
+    old = stored.get(subject.name)
     if old is not None and (old["short"], old["full"]) == (short, full):
-        return f"{game.id}: the digests are as they were, version {old['version']}"
+        return f"{subject.name}: the digests are as they were, version {old['version']}"
     version = 1 if old is None else old["version"] + 1
-    stored[game.id] = {"version": version, "short": short, "full": full}
+    stored[subject.name] = {"version": version, "short": short, "full": full}
     DIGESTS.mkdir(exist_ok=True)
     text = json.dumps(stored, indent=2, sort_keys=True) + "\n"
-    (DIGESTS / f"{game.stem}.json").write_text(text, encoding="utf-8")
-    return f"{game.id}: wrote digests, version {version}"
+    (DIGESTS / f"{subject.stem}.json").write_text(text, encoding="utf-8")
+    return f"{subject.name}: wrote digests, version {version}"
 
 
 # ---- policies ----
 
 BATCH_SIZES = (1, 2, 3, 5, 8, 13, 64, 131)
 # Pairs of observation and action sizes that reach every section of a kernel: below, at and above a vector,
-# and rows long enough for partial sums.
+# and rows long enough for partial sums. The digests of the families hang on these tables.
 SIZES = ((1, 2), (3, 3), (4, 2), (4, 5), (7, 4), (8, 1), (9, 9), (31, 3), (32, 8), (33, 9), (40, 3))
 STATES = ((1, 1), (16, 4), (500, 6), (70, 2))  # and of Discrete observations, with action sizes
 FLOATS = (0.0, 1e-45, 1e-40, 1.17549435e-38, 2.0**-24, 1.0, 1 + 2.0**-23, 1e5, 2.0**64, 3.4028235e38)
@@ -654,24 +656,33 @@ FLOATS = (0.0, 1e-45, 1e-40, 1.17549435e-38, 2.0**-24, 1.0, 1 + 2.0**-23, 1e5, 2
 
 def spaces_of(games: Sequence[Game], synthetic: bool) -> list[Game]:
     """Games with distinct pairs of spaces, of which `synthetic` ones are made up."""
+    made_up = made_up_spaces(games[0]) if synthetic else []
     pairs: dict[tuple[Space, Space], Game] = {}
-    for game in games:
+    for game in [*games, *made_up]:
         pairs.setdefault((game.spec.observation, game.spec.action), game)
-    if not synthetic:
-        return list(pairs.values())
+    return list(pairs.values())
+
+
+def made_up_spaces(game: Game) -> list[Game]:
+    """The game with each pair of the made-up spaces in place of its own."""
     observations: list[tuple[Space, int]] = [
         (Box((-math.inf,) * inputs, (math.inf,) * inputs), outputs) for inputs, outputs in SIZES
     ]
     observations += [(Discrete(states), outputs) for states, outputs in STATES]
+    found = []
     for observation, outputs in observations:
         low, high = tuple(-1.5 - k for k in range(outputs)), tuple(0.3 + k for k in range(outputs))
-        actions: list[Space] = [Box(low, high), Discrete(outputs)]
-        for action in actions:
-            spec = replace(games[0].spec, observation=observation, action=action)
-            names = [f"Discrete({space.n})" if isinstance(space, Discrete) else f"Box({space.size})"
-                     for space in (observation, action)]  # fmt: skip
-            pairs.setdefault((observation, action), replace(games[0], id=" to ".join(names), spec=spec))
-    return list(pairs.values())
+        found += [with_spaces(game, observation, action) for action in (Box(low, high), Discrete(outputs))]
+    return found
+
+
+def with_spaces(game: Game, observation: Space, action: Space) -> Game:
+    """The game with these spaces in place of its own, and named after them: nobody can play it."""
+    names = [f"Discrete({space.n})" if isinstance(space, Discrete) else f"Box({space.size})"
+             for space in (observation, action)]  # fmt: skip
+    return replace(
+        game, id=" to ".join(names), spec=replace(game.spec, observation=observation, action=action)
+    )
 
 
 FREE_SIZES = (1, 2, 3, 5, 8, 9, 16, 31, 33, 70)  # of what a file may choose, such as the width of a layer
@@ -708,6 +719,17 @@ def tensors_of(family: Family, head: str, game: Game, draw: Draw, kind: str) -> 
     return tensors
 
 
+def largest_tensors(family: Family, head: str, game: Game, most: int) -> dict[str, Array]:
+    """Of a few random policies the largest that has at most ``most`` numbers, else the smallest."""
+
+    def size(tensors: Mapping[str, Array]) -> int:
+        return sum(tensor.size for tensor in tensors.values())
+
+    drawn = [tensors_of(family, head, game, Draw(0, 10, key), "ordinary") for key in range(40)]
+    fitting = [tensors for tensors in drawn if size(tensors) <= most]
+    return max(fitting, key=size) if fitting else min(drawn, key=size)
+
+
 def observations_of(space: Space, draw: Draw, n: int) -> Array:
     """Observations, among them zeros of both signs, denormals, infinities and NaNs."""
     if isinstance(space, Discrete):
@@ -725,6 +747,50 @@ def observations_of(space: Space, draw: Draw, n: int) -> Array:
     return np.array(rows, np.float64).astype(np.float32)
 
 
+@dataclass(frozen=True)
+class MadeUp:
+    """A policy with random parameters: the family over a game's spaces, with a head and choices."""
+
+    family: Family
+    game: Game
+    head: str
+    choices: Mapping[str, str]
+    kind: str
+
+    def __str__(self) -> str:
+        names = [self.game.id, f"head {self.head}", *self.choices.values(), f"{self.kind} parameters"]
+        return ", ".join(names)
+
+    def file(self, draw: Draw) -> AgentFile:
+        return file_of(
+            self.family,
+            self.game,
+            self.head,
+            self.choices,
+            tensors_of(self.family, self.head, self.game, draw, self.kind),
+        )
+
+
+def made_up_policies(family: Family, games: Sequence[Game]) -> Iterator[MadeUp]:
+    """Each head that the family may have over the spaces of these games, with all choices and all kinds of
+    parameters."""
+    spec = family.spec
+    choices = [dict(zip(spec.choices, names, strict=True)) for names in product(*spec.choices.values())]
+    kinds = ("ordinary", "wild", "tied") if spec.tensors else ("ordinary",)
+    for game in games:
+        if _serves(family, game):
+            for head, chosen, kind in product(heads(family, game.spec.action), choices, kinds):
+                yield MadeUp(family, game, head, chosen, kind)
+
+
+def file_of(
+    family: Family, game: Game, head: str, choices: Mapping[str, str], tensors: Mapping[str, Array]
+) -> AgentFile:
+    """A policy that no file has."""
+    about = {"family": family.stem, "layer": "algorithm", "head": head, "version": FORMAT_VERSION}
+    return AgentFile("made up", game, {**about, **choices}, tensors)
+
+
 class PolicyScenarios:
     """The scenarios of a policy family."""
 
@@ -734,25 +800,16 @@ class PolicyScenarios:
         self._seed = seed
 
     def __iter__(self) -> Iterator[Scenario]:
-        spec = self._family.spec
-        choices = [dict(zip(spec.choices, names, strict=True)) for names in product(*spec.choices.values())]
-        kinds = ("ordinary", "wild", "tied") if spec.tensors else ("ordinary",)
-        key = 0
-        for game in self._games:
-            for head in heads(self._family, game.spec.action):
-                for chosen, kind in product(choices, kinds):
-                    key += 1
-                    yield self._actions(game, head, chosen, kind, key)
+        for key, made_up in enumerate(made_up_policies(self._family, self._games), start=1):
+            yield self._actions(made_up, key)
 
-    def _actions(self, game: Game, head: str, choices: Mapping[str, str], kind: str, key: int) -> Scenario:
+    def _actions(self, made_up: MadeUp, key: int) -> Scenario:
         draw = Draw(self._seed, 8, key)
-        tensors = tensors_of(self._family, head, game, draw, kind)
-        about = {"family": self._family.stem, "layer": "algorithm", "head": head, "version": FORMAT_VERSION}
-        file = AgentFile("made up", game, {**about, **choices}, tensors)
+        file, space = made_up.file(draw), made_up.game.spec.observation
         first = key % len(BATCH_SIZES)
         sizes = [BATCH_SIZES[first], BATCH_SIZES[first - 1], 17]
-        batches = [observations_of(game.spec.observation, draw, n) for n in sizes]
-        single = observations_of(game.spec.observation, draw, 5)
+        batches = [observations_of(space, draw, n) for n in sizes]
+        single = observations_of(space, draw, 5)
 
         def play(level: Level) -> Trace:
             trace = Trace()
@@ -765,8 +822,31 @@ class PolicyScenarios:
             trace.add(f"action (batches of {sizes}, then one by one)", observation=seen, action=action)
             return trace.finish()
 
-        names = ", ".join([game.id, f"head {head}", *choices.values(), f"{kind} parameters"])
-        return Scenario("actions", names, play)
+        return Scenario("actions", str(made_up), play)
+
+
+@cache
+def digest_policies(family: Family) -> list[tuple[AgentFile, Array]]:
+    """The policies of a family's digests, over all made-up spaces that it serves, and what they are shown."""
+    found = []
+    spaces = made_up_spaces(registry.game(registry.games()[0]))
+    for key, made_up in enumerate(made_up_policies(family, spaces)):
+        draw = Draw(0, 9, key)
+        file = made_up.file(draw)
+        found.append((file, observations_of(made_up.game.spec.observation, draw, FULL_ROWS)))
+    return found
+
+
+def policy_digest(family: Family, level: Level, rows: int) -> str:
+    """SHA-256 over the actions of fixed policies on their first `rows` observations, together and then one by
+    one: little-endian, one bit pattern for all NaNs."""
+    total = hashlib.sha256()
+    for file, observations in digest_policies(family):
+        agent = Agent(file, level.name, level.isa, 0)
+        seen = observations[:rows]
+        for action in (agent(seen), np.stack([agent(observation) for observation in seen])):
+            total.update(np.ascontiguousarray(canonical(action), action.dtype.newbyteorder("<")).tobytes())
+    return total.hexdigest()
 
 
 # ---- the report ----
@@ -836,23 +916,29 @@ class _Run:
         for scenario in scenarios.alone():
             for result in results:
                 self._compare(scenario, result, game.id)
-        wanted = self._digests(game, results)
-        for result in results:
-            self._print(result)
-        if self._update and all(result.ok for result in results):
-            self._say(store_digests(game, wanted["short"], wanted["full"]))
-        elif self._update:
-            self._say(f"{game.id}: no digests were written: a check failed")
 
-    def policy(self, family: Family, games: Sequence[Game], levels: Sequence[Level], synthetic: bool) -> None:
-        """Check a policy family at these levels, over the spaces of these games."""
+        def found(level: Level, short: bool) -> str:
+            return digest(game, level, *(SHORT if short else FULL))
+
+        self._finish(game, results, found)
+
+    def policy(self, family: Family, games: Sequence[Game], levels: Sequence[Level], whole: bool) -> None:
+        """Check a policy family at these levels: over the spaces of these games, or the `whole` of it, with
+        made-up spaces too and the digests."""
         results = [Result(family.stem, level) for level in levels]
         native = [result for result in results if result.level.isa is not None]
-        spaces = [game for game in spaces_of(games, synthetic) if _serves(family, game)]
-        scenarios = list(PolicyScenarios(family, spaces, self._seed))
-        self._against_python(family.stem, scenarios, native, None if synthetic else games[0].id)
-        for result in native:
-            self._print(result)
+        scenarios = list(PolicyScenarios(family, spaces_of(games, whole), self._seed))
+        if scenarios:
+            self._against_python(family.stem, scenarios, native, None if whole else games[0].id)
+        if whole:
+            self._finish(
+                family,
+                results,
+                lambda level, short: policy_digest(family, level, SHORT_ROWS if short else FULL_ROWS),
+            )
+        elif scenarios:
+            for result in native:
+                self._print(result)
 
     def unavailable(self, subject: str, level: Level, reason: str) -> None:
         """Report what cannot be checked here."""
@@ -897,31 +983,45 @@ class _Run:
                 self._fail(result, scenario, difference.lines(names), replay)
         result.seconds += time.perf_counter() - start
 
-    def _digests(self, game: Game, results: Sequence[Result]) -> dict[str, Any]:
+    def _finish(
+        self, subject: Game | Family, results: Sequence[Result], found: Callable[[Level, bool], str]
+    ) -> None:
+        """Compare or write the digests, after everything else, and print the results."""
+        wanted = self._digests(subject, results, found)
+        for result in results:
+            self._print(result)
+        if self._update and all(result.ok for result in results):
+            self._say(store_digests(subject, wanted["short"], wanted["full"]))
+        elif self._update:
+            self._say(f"{subject.name}: no digests were written: a check failed")
+
+    def _digests(
+        self, subject: Game | Family, results: Sequence[Result], found: Callable[[Level, bool], str]
+    ) -> dict[str, Any]:
         """Compare the digests with the stored ones, or, to write new ones, with those of level python.
-        Returns what they were compared with."""
+        Returns what they were compared with. ``found`` makes the short or the full one."""
         if self._update:
-            wanted = {"short": digest(game, PYTHON, *SHORT), "full": digest(game, PYTHON, *FULL)}
+            wanted = {"short": found(PYTHON, True), "full": found(PYTHON, False)}
             stored = "level python has"
         else:
-            wanted = stored_digests(game.stem).get(game.id, {})
+            wanted = stored_digests(subject.stem).get(subject.name, {})
             stored = f"version {wanted.get('version')} is"
         for result in results:
             start = time.perf_counter()
             result.checks["digests"] = 1 if result.level.isa is None else 2
-            for name, sizes in (("short", SHORT), ("full", FULL))[: result.checks["digests"]]:
+            for name in ("short", "full")[: result.checks["digests"]]:
                 if not wanted:
                     result.failures.append(
                         f"digests: none are stored in {DIGESTS}: compute-layers check --update"
                     )
                     break
                 try:
-                    found = digest(game, result.level, *sizes)
+                    now = found(result.level, name == "short")
                 except Exception as problem:  # noqa: BLE001 - a check reports, whatever broke
                     result.failures.append(f"digests: raised {_described(problem)}")
                     continue
-                if found != wanted[name]:
-                    result.failures.append(f"digests: the {name} one is {found}, {stored} {wanted[name]}")
+                if now != wanted[name]:
+                    result.failures.append(f"digests: the {name} one is {now}, {stored} {wanted[name]}")
             result.seconds += time.perf_counter() - start
         return wanted
 
@@ -975,7 +1075,8 @@ def check(
             over made-up spaces too.
         levels: ``LEVEL`` or ``LEVEL:ISA``; all if empty.
         seed: of the random part, at least 0.
-        update: write the digests of the games instead of comparing with them, if all else is in order.
+        update: write the digests of these games, and if none is named those of the policies too, instead of
+            comparing with them, if all else is in order.
         console: where to print; by default the standard output.
 
     Raises:

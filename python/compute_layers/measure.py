@@ -165,9 +165,9 @@ def conditions() -> dict[str, str]:
     }
 
 
-def conditions_line() -> str:
-    """The same in one line."""
-    c = conditions()
+def conditions_line(stored: Mapping[str, str] | None = None) -> str:
+    """The same in one line, or those of another measurement."""
+    c = conditions() if stored is None else stored
     return (
         f"{c['cpu']} ({c['cores']} cores), {c['levels']}; {c['compiler']} {c['flags']}; Python {c['python']}, "
         f"NumPy {c['numpy']}, Gymnasium {c['gymnasium']}, compute_layers {c['compute_layers']} ({c['commit']})"

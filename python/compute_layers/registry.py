@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from types import ModuleType
+from typing import Any
 
 from . import _core
 from .spec import Id, PolicySpec, Spec
@@ -58,6 +59,11 @@ class Game:
     def entry(self) -> Id:
         return self.spec.ids[self.id]
 
+    @property
+    def name(self) -> str:
+        """What reports and files call it: the id."""
+        return self.id
+
 
 @dataclass(frozen=True, eq=False)
 class Family:
@@ -67,6 +73,11 @@ class Family:
     spec: PolicySpec
     rules: ModuleType
     isas: Mapping[str, tuple[str, ...]]
+
+    @property
+    def name(self) -> str:
+        """What reports and files call it: the stem."""
+        return self.stem
 
 
 def unknown(what: str, value: object, allowed: Iterable[str]) -> ValueError:
@@ -80,6 +91,20 @@ def unknown(what: str, value: object, allowed: Iterable[str]) -> ValueError:
 def _same(what: str, native: list[str], python: Iterable[str]) -> None:
     if native != list(python):
         raise ImportError(f"{what}: C++ has {native}, Python has {list(python)}")
+
+
+def _apart(games: Iterable[Mapping[str, Any]], policies: Iterable[Mapping[str, Any]]) -> None:
+    """Refuse a name of a family that a game has too: digests, golden files and benchmark rows are kept under
+    these names."""
+    taken = {name: entry["stem"] for entry in games for name in (entry["stem"], *entry["ids"])}
+    for entry in policies:
+        if entry["stem"] in taken:
+            raise ImportError(
+                f"the policy family {entry['stem']!r} has a name of the game {taken[entry['stem']]!r}: cpp/registry.def"
+            )
+
+
+_apart(_core.games(), _core.policies())
 
 
 @cache
