@@ -95,7 +95,6 @@ def fmaf() -> Callable[[float, float, float], float]:
     return function
 
 
-@pytest.mark.emulate
 def test_fma_of_finite_numbers_is_the_exact_value_rounded_once() -> None:
     for a, b, c in triples(3_000):
         true = Fraction(a) * Fraction(b) + Fraction(c)

@@ -158,7 +158,6 @@ def test_long_runs_with_autoresets(make_all: Maker, n: int, mode: AutoresetMode)
             together(batches, lambda envs, m=mask: envs.reset(options={"reset_mask": m.copy()}), "reset")
 
 
-@pytest.mark.emulate
 @given(data=st.data())
 @settings(max_examples=40)
 def test_action_sequences(make_all: Maker, data: st.DataObject) -> None:
