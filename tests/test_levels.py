@@ -442,7 +442,7 @@ def test_the_callers_floating_point_mode_does_not_matter_to_agents(
         settings: dict[str, Any] = {
             "episodes": 12,
             "num_envs": 8,
-            "max_episode_steps": paced(make.id, name, 60, 9),
+            "max_episode_steps": paced(make.id, name, 60, 4),
         }
         run = rollout(make.id, name, level="python", **settings)
         for threads in (1, 3):

@@ -56,7 +56,7 @@ def native(id: str, name: str, **kwargs: Any) -> cl.Rollout:
 
 @pytest.mark.emulate
 def test_every_pair_of_levels_agrees(shipped: tuple[str, str]) -> None:
-    episodes, seed, limit = 12, 2**32, paced(*shipped, SHORT, 9)
+    episodes, seed, limit = 12, 2**32, paced(*shipped, SHORT, 4)
     expected = cl.rollout(
         *shipped, episodes=episodes, seed=seed, level="python", max_episode_steps=limit, num_envs=5
     )
@@ -91,7 +91,7 @@ def test_splitting_the_work_changes_nothing(shipped: tuple[str, str], num_envs: 
 
 @pytest.mark.parametrize("threads", [2, 3])
 def test_level_python_works_on_several_threads(shipped: tuple[str, str], threads: int) -> None:
-    settings: dict[str, Any] = {"episodes": 9, "seed": 1, "max_episode_steps": paced(*shipped, 30, 9)}
+    settings: dict[str, Any] = {"episodes": 9, "seed": 1, "max_episode_steps": paced(*shipped, 30, 4)}
     run = cl.rollout(*shipped, level="python", num_envs=4, threads=threads, **settings)
     assert_same(outcome(run), outcome(native(*shipped, **settings)), "episodes")
 
