@@ -7,6 +7,7 @@ COMPUTE_LAYERS_CHECK names a library that is built already (cross-compiled, say)
 
 from __future__ import annotations
 
+import math
 import os
 import pickle
 import re
@@ -181,8 +182,13 @@ def policy_cases(family: Family) -> list[Case]:
                 f"{family.stem} act, {names}", "act", family.stem, *REFERENCE, head=head, arrays=arrays
             )
             case.tensors = [
-                Part(t.tobytes(), (t.dtype.str,), *((t.shape[0], t[0].size) if t.ndim else (1, 1)))
-                for t in tensors.values()
+                Part(
+                    tensor.tobytes(),
+                    (tensor.dtype.str,),
+                    *(tensor.shape[:1] or (1,)),
+                    math.prod(tensor.shape[1:]),
+                )
+                for tensor in tensors.values()
             ]
             outputs = action.n if discrete else action.size
             cases.append(replace(case, n=n, valid=n - 3, inputs=observation.size, outputs=outputs))
