@@ -1009,6 +1009,7 @@ PYBIND11_MODULE(_core, m, py::mod_gil_not_used()) {
     m.attr("compiler") = build::kCompiler;
     m.attr("flags") = build::kFlags;
     m.attr("isas") = py::tuple(py::cast(std::vector<std::string>(kIsaNames, kIsaNames + kIsas)));
+    // Not for Python: tests/native calls the kernels of the binary that ships by their addresses.
     m.attr("kernels") = py::capsule(&kKernels, Kernels::kName);
     m.def("cpu_name", &cpu_name);
     m.def(

@@ -33,6 +33,10 @@ hypothesis_settings.register_profile(
     # Fixtures used under @given are factories or constants: sharing them among examples is meant.
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
+# pytest --hypothesis-profile=long: new examples every time, for hours rather than seconds.
+hypothesis_settings.register_profile(
+    "long", hypothesis_settings.get_profile("compute_layers"), max_examples=20_000, derandomize=False
+)
 hypothesis_settings.load_profile("compute_layers")
 
 Array = npt.NDArray[Any]
