@@ -108,8 +108,8 @@ class Row:
 
     @property
     def verdict(self) -> str:
-        """Of the fastest level: whether it reaches the bar; without a bar, whether it loses."""
-        ratio = max(entry.ratio for entry in self.ours)
+        """Of asm, or of cpp where there is none: whether it reaches the bar; without a bar, whether it loses."""
+        ratio = (self.at("asm") or self.ours[0]).ratio
         bar = PEER_BARS.get(self.name)
         if bar is None:
             return "LOSES" if ratio < 1 else ""
