@@ -32,12 +32,11 @@ inline int64_t sums_of(const PolicyBatch* b) {
 // What a tree adds for kWalks observations: y[rows][kWalks], or votes y[outputs][kLanes].
 template <Head kHead, int64_t kWalks>
 inline void add(const PolicyBatch* b, const PackedTree& tree, const uint64_t* x, Sum<kHead>* y) {
-    const PackedTrees* const packed = packed_trees(b);
-    const Places<kWalks> leaf = walk<kWalks>(packed, tree, x);
+    const Places<kWalks> leaf = walk<kWalks>(tree, x);
     if constexpr (kHead == Head::vote) {
         EACH_WALK(i)++ y[leaf.at[i] + static_cast<uint64_t>(i)];
     } else {
-        const float* const numbers = at<float>(packed, packed->numbers);
+        const float* const numbers = packed_trees(b)->numbers;
         for (int64_t r = 0; r < rows_of(b); ++r) {
             EACH_WALK(i) y[r * kWalks + i] += numbers[leaf.at[i] + static_cast<uint64_t>(r)];
         }

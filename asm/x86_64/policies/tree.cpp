@@ -19,11 +19,14 @@ namespace {
 void act_discrete(const PolicyBatch* batch) {
     asm volatile(
         BEGIN
+        FIRST_TREE
+        LOAD_TREE
+        FIRST_WORDS
+        OP(vmovq, "%%rdi", X(12),                           "x")
         LABEL(1)
-        FIRST_WORDS
+        OP(vmovq, X(12), "%%rdi",                           "x")
         WORDS
-        FIRST_WORDS
-        WALK(FIRST_TREE)
+        WALK
         OP(mov, "%c[scratch](%[b])", "%%r12",               "room")
         OP(mov, "%c[chosen](%%r12)", "%%r13",               "action of lane 0")
         EACH_K(STORE_ACTION)
@@ -41,13 +44,16 @@ void act_discrete(const PolicyBatch* batch) {
 void act_box(const PolicyBatch* batch) {
     asm volatile(
         BEGIN
+        FIRST_TREE
+        LOAD_TREE
+        FIRST_WORDS
+        OP(vmovq, "%%rdi", X(12),                           "x")
         LABEL(1)
-        FIRST_WORDS
+        OP(vmovq, X(12), "%%rdi",                           "x")
         WORDS
-        FIRST_WORDS
-        WALK(FIRST_TREE)
-        OP(mov, "%c[numbers](%%r13)", "%%rsi",              "numbers")
-        OP(add, "%%r13", "%%rsi",                           "numbers")
+        WALK
+        OP(mov, "%c[packed](%[b])", "%%rsi",                "packed")
+        OP(mov, "%c[numbers](%%rsi)", "%%rsi",              "numbers")
         OP(mov, "%c[scratch](%[b])", "%%r12",               "room")
         OP(mov, "%c[chosen](%%r12)", "%%r12",               "action[0] of lane 0")
         OP(mov, "%c[outputs](%[b])", "%%r14",               "numbers left")
@@ -84,7 +90,8 @@ void act_discrete_single(const PolicyBatch* batch) {
 void act_box_single(const PolicyBatch* batch) {
     asm volatile(
         SINGLE
-        OP(add, "%c[numbers](%%r13)", "%%r13",              "numbers")
+        OP(mov, "%c[packed](%[b])", "%%r13",                "packed")
+        OP(mov, "%c[numbers](%%r13)", "%%r13",              "numbers")
         OP(lea, "(%%r13,%%rax,4)", "%%rsi",                 "of the leaf")
         OP(mov, "%c[outputs](%[b])", "%%rcx",               "numbers left")
         LABEL(2)

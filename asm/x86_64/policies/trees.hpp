@@ -16,9 +16,7 @@ struct Room {
     const void* tree;   // of a forest: the tree that is walked through,
     int64_t remaining;  // how many there are with those behind it,
     int64_t groups;     // groups in the tile,
-    int64_t more;       // and of these, how many are still to do,
-    uint64_t* x;        // words of the group
-    void* y;            // and its sums
+    int64_t more;       // and of these, how many are still to do
 };
 static_assert(sizeof(Room) <= kRoom);
 static_assert(offsetof(Room, seen) == 0 && offsetof(PackedTrees, trees) == 0);
@@ -33,6 +31,7 @@ static_assert(offsetof(PackedTree, depth) == 0);
 //  rax, rbx, rcx, rdx, r8-r11  k: the nodes where 8 walks are; at last what `leaves` has for them
 //  rsi  nodes, then leaves     rdi  x, the words of the group    r12  word of a node   r13  place of its feature
 //  r14  steps left, or links   ymm13  0   ymm14  -inf   ymm15  the sign   ymm0-7  scratch
+//  xmm8  nodes   xmm9  leaves   xmm10  depth   xmm11  links   xmm12  x
 //
 //  A single walk has k in rax alone; rcx, rdx, r8 are scratch.
 #define EACH_K(MACRO)                                                                                    \
@@ -110,7 +109,7 @@ static_assert(offsetof(PackedTree, depth) == 0);
     OP(jl, "13f",                                           "no")                                        \
     OP(mov, "%c[packed](%[b])", "%%r10",                    "packed")                                    \
     OP(mov, "%c[blocks](%%r10)", "%%r11",                   "blocks")                                    \
-    OP(add, "%c[starts](%%r10)", "%%r10",                   "starts")                                    \
+    OP(mov, "%c[starts](%%r10)", "%%r10",                   "starts")                                    \
     OP(test, "%%r11", "%%r11",                              "none?")                                     \
     OP(jz, "15f",                                           "none")                                      \
     LABEL(11)                                                                                            \
@@ -195,18 +194,20 @@ static_assert(offsetof(PackedTree, depth) == 0);
 #define IS_LEAF(i, k, low) OP(and, "4(%%rsi," k ",8)", "%%r12d", "all ones at a leaf")
 #define LEAF(i, k, low) OP(mov, "(%%rsi," k ",4)", low, "leaf")
 
-// LOAD_TREE loads r12, the tree, and r13, packed.
-#define WALK(LOAD_TREE)                                                                                  \
-    LOAD_TREE                                                                                            \
-    OP(mov, "%c[nodes](%%r12)", "%%rsi",                    "nodes")                                     \
-    OP(add, "%%r13", "%%rsi",                               "nodes")                                     \
-    OP(mov, "%c[links](%%r12)", "%%r14",                    "links")                                     \
+// What a walk needs to know of the tree in r12; from memory it would start later.
+#define LOAD_TREE                                                                                        \
+    OP(vmovq, "%c[nodes](%%r12)", X(8),                     "nodes")                                     \
+    OP(vmovq, "%c[leaves](%%r12)", X(9),                    "leaves")                                    \
+    OP(vmovq, "(%%r12)", X(10),                             "depth")                                     \
+    OP(vmovq, "%c[links](%%r12)", X(11),                    "links")
+
+#define WALK                                                                                             \
+    OP(vmovq, X(12), "%%rdi",                               "x")                                         \
+    OP(vmovq, X(8), "%%rsi",                                "nodes")                                     \
+    OP(vmovq, X(10), "%%r14",                               "depth")                                     \
     OP(test, "%%r14", "%%r14",                              "a complete tree?")                          \
-    OP(jnz, "22f",                                          "no")                                        \
-    OP(mov, "(%%r12)", "%%r14",                             "depth")                                     \
+    OP(jz, "22f",                                           "no")                                        \
     EACH_K(FROM_ROOT)                                                                                    \
-    OP(test, "%%r14", "%%r14",                              "only a leaf?")                              \
-    OP(jz, "24f",                                           "yes")                                       \
     LOOP(21)                                                                                             \
     MCA_BEGIN("trees/steps lanes=8")                                                                     \
     EACH_K(STEP)                                                                                         \
@@ -215,7 +216,7 @@ static_assert(offsetof(PackedTree, depth) == 0);
     OP(jnz, "21b",                                          "next step")                                 \
     OP(jmp, "24f",                                          "at the leaves")                             \
     LABEL(22)                                                                                            \
-    OP(add, "%%r13", "%%r14",                               "links")                                     \
+    OP(vmovq, X(11), "%%r14",                               "links")                                     \
     EACH_K(FROM_FIRST)                                                                                   \
     LOOP(23)                                                                                             \
     MCA_BEGIN("trees/linked_steps lanes=8")                                                              \
@@ -229,14 +230,12 @@ static_assert(offsetof(PackedTree, depth) == 0);
     MCA_END                                                                                              \
     OP(jne, "23b",                                          "no")                                        \
     LABEL(24)                                                                                            \
-    LOAD_TREE                                                                                            \
-    OP(mov, "%c[leaves](%%r12)", "%%rsi",                   "leaves")                                    \
-    OP(add, "%%r13", "%%rsi",                               "leaves")                                    \
+    OP(vmovq, X(9), "%%rsi",                                "leaves")                                    \
     EACH_K(LEAF)
 
 #define FIRST_TREE                                                                                       \
-    OP(mov, "%c[packed](%[b])", "%%r13",                    "packed")                                    \
-    OP(lea, "%c[first](%%r13)", "%%r12",                    "the first tree")
+    OP(mov, "%c[packed](%[b])", "%%r12",                    "packed")                                    \
+    OP(add, "%[first]", "%%r12",                            "the first tree")
 
 #define FIRST_WORDS                                                                                      \
     OP(mov, "%c[scratch](%[b])", "%%rdi",                   "room")                                      \
@@ -253,7 +252,7 @@ static_assert(offsetof(PackedTree, depth) == 0);
     OP(jl, "13f",                                           "no")                                        \
     OP(mov, "%c[packed](%[b])", "%%r10",                    "packed")                                    \
     OP(mov, "%c[blocks](%%r10)", "%%r11",                   "blocks")                                    \
-    OP(add, "%c[starts](%%r10)", "%%r10",                   "starts")                                    \
+    OP(mov, "%c[starts](%%r10)", "%%r10",                   "starts")                                    \
     OP(test, "%%r11", "%%r11",                              "none?")                                     \
     OP(jz, "15f",                                           "none")                                      \
     LABEL(11)                                                                                            \
@@ -286,17 +285,14 @@ static_assert(offsetof(PackedTree, depth) == 0);
     OP(mov, "%%rax", "(%%rdi)",                             "word")                                      \
     LABEL(15)
 
-// One walk through the tree in r12, packed in r13, both kept; rax is then what `leaves` has.
+// One walk through the tree in r12; rax is then what `leaves` has.
 #define SINGLE_WALK                                                                                      \
     OP(mov, "%c[nodes](%%r12)", "%%rsi",                    "nodes")                                     \
-    OP(add, "%%r13", "%%rsi",                               "nodes")                                     \
     OP(mov, "%c[links](%%r12)", "%%r14",                    "links")                                     \
     OP(test, "%%r14", "%%r14",                              "a complete tree?")                          \
     OP(jnz, "22f",                                          "no")                                        \
     OP(mov, "(%%r12)", "%%r14",                             "depth")                                     \
     OP(mov, "$1", "%%eax",                                  "the root")                                  \
-    OP(test, "%%r14", "%%r14",                              "only a leaf?")                              \
-    OP(jz, "24f",                                           "yes")                                       \
     LABEL(21)                                                                                            \
     MCA_BEGIN("trees/single")                                                                            \
     OP(mov, "(%%rsi,%%rax,8)", "%%rcx",                     "word of the node")                          \
@@ -308,7 +304,6 @@ static_assert(offsetof(PackedTree, depth) == 0);
     OP(jnz, "21b",                                          "next step")                                 \
     OP(jmp, "24f",                                          "at the leaf")                               \
     LABEL(22)                                                                                            \
-    OP(add, "%%r13", "%%r14",                               "links")                                     \
     OP(xor, "%%eax", "%%eax",                               "the root")                                  \
     LABEL(23)                                                                                            \
     OP(mov, "%%rax", "%%r8",                                "k")                                         \
@@ -321,7 +316,6 @@ static_assert(offsetof(PackedTree, depth) == 0);
     OP(jne, "23b",                                          "no")                                        \
     LABEL(24)                                                                                            \
     OP(mov, "%c[leaves](%%r12)", "%%rsi",                   "leaves")                                    \
-    OP(add, "%%r13", "%%rsi",                               "leaves")                                    \
     OP(mov, "(%%rsi,%%rax,4)", "%%eax",                     "leaf")
 
 // clang-format on
