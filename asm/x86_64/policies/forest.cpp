@@ -15,9 +15,21 @@ namespace {
     OFFSET(Room, more), OFFSET(PackedTrees, words),                                                      \
     [next_tree] "i"(sizeof(PackedTree))
 
-//  Registers while the trees are walked through, besides those of trees.hpp
+// What a walk starts with stays in registers while the trees are walked through: from memory it would come later.
 //
-//  xmm4  y behind the last group   xmm5, xmm6  bytes from group to group of y, x   xmm7  y
+//  xmm4  y behind the last group   xmm5, xmm6  bytes from group to group of y, x   xmm7  y of the group
+//  xmm8  nodes   xmm9  leaves   xmm10  depth   xmm11  links   xmm12  x of the group
+#define LOAD_TREE                                                                                        \
+    OP(vmovq, "%c[nodes](%%r12)", X(8),                     "nodes")                                     \
+    OP(vmovq, "%c[leaves](%%r12)", X(9),                    "leaves")                                    \
+    OP(vmovq, "(%%r12)", X(10),                             "depth")                                     \
+    OP(vmovq, "%c[links](%%r12)", X(11),                    "links")
+#define START                                                                                            \
+    OP(vmovq, X(12), "%%rdi",                               "x")                                         \
+    OP(vmovq, X(8), "%%rsi",                                "nodes")                                     \
+    OP(vmovq, X(10), "%%r14",                               "depth")
+#define LINKS OP(vmovq, X(11), "%%r14", "links")
+#define LEAVES OP(vmovq, X(9), "%%rsi", "leaves")
 
 // Room in r14; x in rdi and y in rdx are those of the tile's first group, rsi bytes of a group's words.
 #define FIRST_OF_TILE                                                                                    \
@@ -84,7 +96,7 @@ namespace {
     OP(mov, "%c[tree](%%r14)", "%%r12",                     "tree")                                      \
     LOAD_TREE                                                                                            \
     LABEL(5)                                                                                             \
-    WALK                                                                                                 \
+    WALK(START, LINKS, LEAVES)                                                                           \
     OP(vmovq, X(7), "%%rdi",                                "y")                                         \
     ADD                                                                                                  \
     OP(vpaddq, X(6), X(12), X(12),                          "x of the next group")                       \

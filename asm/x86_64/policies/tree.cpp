@@ -9,6 +9,18 @@ namespace {
 
 // clang-format off
 
+#define WALK_THE_TREE WALK(START, LINKS, LEAVES)
+#define START                                                                                            \
+    FIRST_WORDS                                                                                          \
+    OP(mov, "%c[packed](%[b])", "%%r12",                    "packed")                                    \
+    OP(mov, "%c[first]+%c[nodes](%%r12)", "%%rsi",          "nodes")                                     \
+    OP(mov, "%c[first](%%r12)", "%%r14",                    "depth")
+#define LINKS                                                                                            \
+    OP(mov, "%c[first]+%c[links](%%r12)", "%%r14",          "links")
+#define LEAVES                                                                                           \
+    OP(mov, "%c[packed](%[b])", "%%r12",                    "packed")                                    \
+    OP(mov, "%c[first]+%c[leaves](%%r12)", "%%rsi",         "leaves")
+
 #define NEXT_GROUP                                                                                       \
     OP(subq, "$8", "%c[left](%%r12)",                       "8 lanes less")                              \
     OP(jnz, "1b",                                           "next group")                                \
@@ -19,14 +31,10 @@ namespace {
 void act_discrete(const PolicyBatch* batch) {
     asm volatile(
         BEGIN
-        FIRST_TREE
-        LOAD_TREE
-        FIRST_WORDS
-        OP(vmovq, "%%rdi", X(12),                           "x")
         LABEL(1)
-        OP(vmovq, X(12), "%%rdi",                           "x")
+        FIRST_WORDS
         WORDS
-        WALK
+        WALK_THE_TREE
         OP(mov, "%c[scratch](%[b])", "%%r12",               "room")
         OP(mov, "%c[chosen](%%r12)", "%%r13",               "action of lane 0")
         EACH_K(STORE_ACTION)
@@ -44,14 +52,10 @@ void act_discrete(const PolicyBatch* batch) {
 void act_box(const PolicyBatch* batch) {
     asm volatile(
         BEGIN
-        FIRST_TREE
-        LOAD_TREE
-        FIRST_WORDS
-        OP(vmovq, "%%rdi", X(12),                           "x")
         LABEL(1)
-        OP(vmovq, X(12), "%%rdi",                           "x")
+        FIRST_WORDS
         WORDS
-        WALK
+        WALK_THE_TREE
         OP(mov, "%c[packed](%[b])", "%%rsi",                "packed")
         OP(mov, "%c[numbers](%%rsi)", "%%rsi",              "numbers")
         OP(mov, "%c[scratch](%[b])", "%%r12",               "room")

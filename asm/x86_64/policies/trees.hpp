@@ -31,7 +31,6 @@ static_assert(offsetof(PackedTree, depth) == 0);
 //  rax, rbx, rcx, rdx, r8-r11  k: the nodes where 8 walks are; at last what `leaves` has for them
 //  rsi  nodes, then leaves     rdi  x, the words of the group    r12  word of a node   r13  place of its feature
 //  r14  steps left, or links   ymm13  0   ymm14  -inf   ymm15  the sign   ymm0-7  scratch
-//  xmm8  nodes   xmm9  leaves   xmm10  depth   xmm11  links   xmm12  x
 //
 //  A single walk has k in rax alone; rcx, rdx, r8 are scratch.
 #define EACH_K(MACRO)                                                                                    \
@@ -194,17 +193,9 @@ static_assert(offsetof(PackedTree, depth) == 0);
 #define IS_LEAF(i, k, low) OP(and, "4(%%rsi," k ",8)", "%%r12d", "all ones at a leaf")
 #define LEAF(i, k, low) OP(mov, "(%%rsi," k ",4)", low, "leaf")
 
-// What a walk needs to know of the tree in r12; from memory it would start later.
-#define LOAD_TREE                                                                                        \
-    OP(vmovq, "%c[nodes](%%r12)", X(8),                     "nodes")                                     \
-    OP(vmovq, "%c[leaves](%%r12)", X(9),                    "leaves")                                    \
-    OP(vmovq, "(%%r12)", X(10),                             "depth")                                     \
-    OP(vmovq, "%c[links](%%r12)", X(11),                    "links")
-
-#define WALK                                                                                             \
-    OP(vmovq, X(12), "%%rdi",                               "x")                                         \
-    OP(vmovq, X(8), "%%rsi",                                "nodes")                                     \
-    OP(vmovq, X(10), "%%r14",                               "depth")                                     \
+// WALK_BEGIN loads rdi, rsi and r14, the depth; WALK_LINKS and WALK_LEAVES what they say.
+#define WALK(WALK_BEGIN, WALK_LINKS, WALK_LEAVES)                                                        \
+    WALK_BEGIN                                                                                           \
     OP(test, "%%r14", "%%r14",                              "a complete tree?")                          \
     OP(jz, "22f",                                           "no")                                        \
     EACH_K(FROM_ROOT)                                                                                    \
@@ -216,7 +207,7 @@ static_assert(offsetof(PackedTree, depth) == 0);
     OP(jnz, "21b",                                          "next step")                                 \
     OP(jmp, "24f",                                          "at the leaves")                             \
     LABEL(22)                                                                                            \
-    OP(vmovq, X(11), "%%r14",                               "links")                                     \
+    WALK_LINKS                                                                                           \
     EACH_K(FROM_FIRST)                                                                                   \
     LOOP(23)                                                                                             \
     MCA_BEGIN("trees/linked_steps lanes=8")                                                              \
@@ -230,7 +221,7 @@ static_assert(offsetof(PackedTree, depth) == 0);
     MCA_END                                                                                              \
     OP(jne, "23b",                                          "no")                                        \
     LABEL(24)                                                                                            \
-    OP(vmovq, X(9), "%%rsi",                                "leaves")                                    \
+    WALK_LEAVES                                                                                          \
     EACH_K(LEAF)
 
 #define FIRST_TREE                                                                                       \
