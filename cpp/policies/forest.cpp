@@ -32,14 +32,19 @@ inline int64_t sums_of(const PolicyBatch* b) {
 // What a tree adds for kWalks observations: y[rows][kWalks], or votes y[outputs][kLanes].
 template <Head kHead, int64_t kWalks>
 inline void add(const PolicyBatch* b, const PackedTree& tree, const uint64_t* x, Sum<kHead>* y) {
-    const PackedTrees* const packed = packed_trees(b);
-    const Places<kWalks> leaf = walk<kWalks>(packed, tree, x);
+    const Places<kWalks> leaf = walk<kWalks>(tree, x);
     if constexpr (kHead == Head::vote) {
         EACH_WALK(i)++ y[leaf.at[i] + static_cast<uint64_t>(i)];
     } else {
-        const float* const numbers = at<float>(packed, packed->numbers);
-        for (int64_t r = 0; r < rows_of(b); ++r) {
-            EACH_WALK(i) y[r * kWalks + i] += numbers[leaf.at[i] + static_cast<uint64_t>(r)];
+        const float* number = packed_trees(b)->numbers;
+        for (int64_t r = 0; r < rows_of(b); ++r, ++number, y += kWalks) {
+            if constexpr (kWalks == 1) {
+                *y += number[leaf.at[0]];
+            } else {
+                lanes(y) +=
+                    Lanes{number[leaf.at[0]], number[leaf.at[1]], number[leaf.at[2]], number[leaf.at[3]],
+                          number[leaf.at[4]], number[leaf.at[5]], number[leaf.at[6]], number[leaf.at[7]]};
+            }
         }
     }
 }

@@ -24,24 +24,24 @@ constexpr int64_t kFullDepth = 8;   // a tree no deeper is packed as a complete 
 constexpr int64_t kFullLeaves = 4;  // and so is one whose complete one has no more leaves for each of its own
 constexpr int64_t kRoom = 128;      // bytes of scratch memory before the words, for what finds no register
 
-// At the beginning of the packed memory, before PackedTree[trees]; positions are bytes from the beginning.
+// At the beginning of the packed memory, before PackedTree[trees].
 struct PackedTrees {
-    int64_t trees;    // how many
-    int64_t words;    // that an observation becomes
-    int64_t blocks;   // of kWordBlock neighbouring features with one that some node asks for; an observation
-                      // of fewer features has none: they all become words, one by one
-    int64_t starts;   // int64[blocks], bytes from the beginning of an observation to each block
-    int64_t numbers;  // float[], of the leaves, if they have any
+    int64_t trees;   // how many
+    int64_t words;   // that an observation becomes
+    int64_t blocks;  // of kWordBlock neighbouring features with one that some node asks for; an observation
+                     // of fewer features has none: they all become words, one by one
+    const int64_t* starts;  // [blocks], bytes from the beginning of an observation to each block
+    const float* numbers;   // of the leaves, if they have any
 };
 
-// A complete tree has its root at 1 and the children of k at 2k and 2k + 1; all its leaves are `depth` steps
-// away, those that are nearer in the file repeated. Other trees stand breadth-first from 0, with a list where
-// the left child of each node stands, the right one next to it; a leaf is its own left child.
+// A complete tree has its root at 1 and the children of k at 2k and 2k + 1; all its leaves are `depth` >= 1
+// steps away, those that are nearer in the file repeated. Other trees stand breadth-first from 0, with a list
+// where the left child of each node stands, the right one next to it; a leaf is its own left child.
 struct PackedTree {
-    int64_t depth;   // steps from the root to the leaves; 0 and not used if there are links
-    int64_t nodes;   // uint64[], the word of each node
-    int64_t links;   // uint32[], the left child of each node; 0 for a complete tree
-    int64_t leaves;  // uint32[], numbered as the nodes: the leaf's action, its counter, or its first number
+    int64_t depth;           // steps from the root to the leaves; not used if there are links
+    const uint64_t* nodes;   // the word of each node
+    const uint32_t* links;   // the left child of each node; null for a complete tree
+    const uint32_t* leaves;  // numbered as the nodes: the leaf's action, its counter, or its first number
 };
 
 }  // namespace compute_layers

@@ -7,13 +7,12 @@ namespace {
 
 template <int64_t kWalks>
 void act_discrete(const PolicyBatch* b) {
-    const PackedTrees* const packed = packed_trees(b);
-    const PackedTree& tree = *first_tree(packed);
+    const PackedTree& tree = *first_tree(packed_trees(b));
     uint64_t* const x = words(b);
     int64_t* const action = static_cast<int64_t*>(b->action);
     for (int64_t lane = 0; lane < b->n; lane += kWalks) {
         take_words<kWalks>(b, lane, x);
-        const Places<kWalks> leaf = walk<kWalks>(packed, tree, x);
+        const Places<kWalks> leaf = walk<kWalks>(tree, x);
         EACH_WALK(i) action[lane + i] = static_cast<int64_t>(leaf.at[i]);
     }
 }
@@ -22,13 +21,13 @@ template <int64_t kWalks>
 void act_box(const PolicyBatch* b) {
     const PackedTrees* const packed = packed_trees(b);
     const PackedTree& tree = *first_tree(packed);
-    const float* const numbers = at<float>(packed, packed->numbers);
+    const float* const numbers = packed->numbers;
     uint64_t* const x = words(b);
     float* action = static_cast<float*>(b->action);
     const int64_t outputs = b->outputs;
     for (int64_t lane = 0; lane < b->n; lane += kWalks) {
         take_words<kWalks>(b, lane, x);
-        const Places<kWalks> leaf = walk<kWalks>(packed, tree, x);
+        const Places<kWalks> leaf = walk<kWalks>(tree, x);
         for (int64_t i = 0; i < kWalks; ++i, action += outputs) {
             for (int64_t r = 0; r < outputs; ++r) action[r] = numbers[leaf.at[i] + static_cast<uint64_t>(r)];
         }

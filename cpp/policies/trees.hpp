@@ -107,7 +107,7 @@ class Packer {
         : b_(b),
           packed_(static_cast<PackedTrees*>(memory)),
           places_(at<int64_t>(packed_, packed_bytes(b, trees)) - b->inputs) {
-        *packed_ = {trees, 0, 0, 0, 0};
+        *packed_ = {trees, 0, 0, nullptr, nullptr};
         end_ = sizeof(PackedTrees) + trees * static_cast<int64_t>(sizeof(PackedTree));
         pack_starts();
     }
@@ -115,10 +115,10 @@ class Packer {
     // The leaves' numbers, as the tensor has them.
     float* pack_numbers() {
         const Tensor& leaf = tensor(kLeaf);
-        const int64_t bytes = leaf.rows * leaf.columns * static_cast<int64_t>(sizeof(float));
-        packed_->numbers = take(bytes);
-        float* const numbers = at<float>(packed_, packed_->numbers);
-        __builtin_memcpy(numbers, leaf.data, static_cast<size_t>(bytes));
+        const int64_t count = leaf.rows * leaf.columns;
+        float* const numbers = take<float>(count);
+        __builtin_memcpy(numbers, leaf.data, sizeof(float) * static_cast<size_t>(count));
+        packed_->numbers = numbers;
         return numbers;
     }
 
@@ -129,11 +129,11 @@ class Packer {
     }
 
   private:
-    // The position of so many more bytes.
-    int64_t take(int64_t bytes) {
-        const int64_t position = aligned(end_);
-        end_ = position + bytes;
-        return position;
+    template <typename T>
+    T* take(int64_t count) {
+        T* const taken = at<T>(packed_, aligned(end_));
+        end_ = aligned(end_) + count * static_cast<int64_t>(sizeof(T));
+        return taken;
     }
 
     const Tensor& tensor(int64_t i) const { return b_->tensors[i]; }
@@ -148,8 +148,8 @@ class Packer {
             const int64_t feature = value(tensor(kFeature), node);
             if (feature >= 0) places_[feature] = 0;
         }
-        packed_->starts = take(most_blocks(b_) * static_cast<int64_t>(sizeof(int64_t)));
-        int64_t* const starts = at<int64_t>(packed_, packed_->starts);
+        int64_t* const starts = take<int64_t>(most_blocks(b_));
+        packed_->starts = starts;
         for (int64_t f = 0; f < inputs; ++f) {
             if (places_[f] == kMissing) continue;
             const int64_t start = f + kWordBlock < inputs ? f : inputs - kWordBlock;
@@ -182,7 +182,7 @@ class Packer {
         }
         const bool full = depth <= kFullDepth || (depth < 32 && int64_t{1} << depth <= kFullLeaves * leaves);
         PackedTree& tree = at<PackedTree>(packed_, sizeof(PackedTrees))[t];
-        if (full) {
+        if (depth && full) {
             pack_full(tree, range, depth, notes, entry);
         } else {
             pack_linked(tree, range, notes, entry);
@@ -192,14 +192,9 @@ class Packer {
     template <typename Entry>
     void pack_full(PackedTree& tree, const Range& range, int64_t depth, int64_t* number, const Entry& entry) {
         const int64_t leaves = int64_t{1} << depth;
-        tree.depth = depth;
-        tree.nodes = take(leaves * static_cast<int64_t>(sizeof(uint64_t)));
-        tree.links = 0;
-        // The first leaf has the number `leaves`.
-        tree.leaves = take(leaves * static_cast<int64_t>(sizeof(uint32_t))) -
-                      leaves * static_cast<int64_t>(sizeof(uint32_t));
-        uint64_t* const words = at<uint64_t>(packed_, tree.nodes);
-        uint32_t* const entries = at<uint32_t>(packed_, tree.leaves);
+        uint64_t* const words = take<uint64_t>(leaves);
+        uint32_t* const entries = take<uint32_t>(leaves) - leaves;  // the first leaf has the number `leaves`
+        tree = {depth, words, nullptr, entries};
         for (int64_t k = 0; k < leaves; ++k) words[k] = kLeafWord;
         number[0] = 1;
         for (int64_t i = 0; i < range.nodes; ++i) {
@@ -219,13 +214,10 @@ class Packer {
 
     template <typename Entry>
     void pack_linked(PackedTree& tree, const Range& range, int64_t* order, const Entry& entry) {
-        tree.depth = 0;
-        tree.nodes = take(range.nodes * static_cast<int64_t>(sizeof(uint64_t)));
-        tree.links = take(range.nodes * static_cast<int64_t>(sizeof(uint32_t)));
-        tree.leaves = take(range.nodes * static_cast<int64_t>(sizeof(uint32_t)));
-        uint64_t* const words = at<uint64_t>(packed_, tree.nodes);
-        uint32_t* const links = at<uint32_t>(packed_, tree.links);
-        uint32_t* const entries = at<uint32_t>(packed_, tree.leaves);
+        uint64_t* const words = take<uint64_t>(range.nodes);
+        uint32_t* const links = take<uint32_t>(range.nodes);
+        uint32_t* const entries = take<uint32_t>(range.nodes);
+        tree = {0, words, links, entries};
         int64_t end = 1;
         order[0] = 0;
         for (int64_t k = 0; k < range.nodes; ++k) {
@@ -273,7 +265,6 @@ inline void take_words(const PolicyBatch* b, int64_t lane, uint64_t* x) {
     const PackedTrees* const packed = packed_trees(b);
     const int64_t inputs = b->inputs;
     const float* const observation = static_cast<const float*>(b->observation) + lane * inputs;
-    const int64_t* const starts = at<int64_t>(packed, packed->starts);
     if constexpr (kWalks == 1) {
         Vector block{};
         const auto take = [&](const float* number, int64_t width) {
@@ -282,7 +273,8 @@ inline void take_words(const PolicyBatch* b, int64_t lane, uint64_t* x) {
             x += width;
         };
         if (inputs < kWordBlock) return take(observation, inputs);
-        for (int64_t j = 0; j < packed->blocks; ++j) take(at<float>(observation, starts[j]), kWordBlock);
+        for (int64_t j = 0; j < packed->blocks; ++j)
+            take(at<float>(observation, packed->starts[j]), kWordBlock);
     } else {
         alignas(Vector) float features[kWordBlock * kLanes];
         const auto take = [&](int64_t width) {
@@ -293,7 +285,7 @@ inline void take_words(const PolicyBatch* b, int64_t lane, uint64_t* x) {
             return take(inputs);
         }
         for (int64_t j = 0; j < packed->blocks; ++j) {
-            transpose<kLanes>(at<float>(observation, starts[j]), inputs, features);
+            transpose<kLanes>(at<float>(observation, packed->starts[j]), inputs, features);
             take(kWordBlock);
         }
     }
@@ -315,8 +307,8 @@ inline bool goes_right(uint64_t node, const uint64_t* x, int i) {
 }
 
 template <int64_t kWalks>
-inline Places<kWalks> walk(const PackedTrees* packed, const PackedTree& tree, const uint64_t* x) {
-    const uint64_t* const nodes = at<uint64_t>(packed, tree.nodes);
+inline Places<kWalks> walk(const PackedTree& tree, const uint64_t* x) {
+    const uint64_t* const nodes = tree.nodes;
     Places<kWalks> k;
     if (!tree.links) {
         EACH_WALK(i) k.at[i] = 1;
@@ -329,22 +321,20 @@ inline Places<kWalks> walk(const PackedTrees* packed, const PackedTree& tree, co
         }
     } else {
         constexpr int kSteps = 4;  // between the questions whether all walks have ended
-        const uint32_t* const links = at<uint32_t>(packed, tree.links);
         EACH_WALK(i) k.at[i] = 0;
         uint64_t all;
         do {
             for (int step = 0; step < kSteps; ++step) {
                 EACH_WALK(i) {
                     const uint64_t node = nodes[k.at[i]];
-                    k.at[i] = links[k.at[i]] + goes_right<kWalks>(node, x, i);
+                    k.at[i] = tree.links[k.at[i]] + goes_right<kWalks>(node, x, i);
                 }
             }
             all = kLeafWord;
             EACH_WALK(i) all &= nodes[k.at[i]];
         } while (all != kLeafWord);
     }
-    const uint32_t* const leaves = at<uint32_t>(packed, tree.leaves);
-    EACH_WALK(i) k.at[i] = leaves[k.at[i]];
+    EACH_WALK(i) k.at[i] = tree.leaves[k.at[i]];
     return k;
 }
 

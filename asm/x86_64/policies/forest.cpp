@@ -12,15 +12,26 @@ namespace {
 
 #define OPERANDS                                                                                         \
     WALK_OPERANDS, BATCH_OPERANDS, OFFSET(Room, tree), OFFSET(Room, remaining), OFFSET(Room, groups),    \
-    OFFSET(Room, more), OFFSET(Room, x), OFFSET(Room, y), OFFSET(PackedTrees, words),                    \
+    OFFSET(Room, more), OFFSET(PackedTrees, words),                                                      \
     [next_tree] "i"(sizeof(PackedTree))
 
-#define THIS_TREE                                                                                        \
-    OP(mov, "%c[scratch](%[b])", "%%r12",                   "room")                                      \
-    OP(mov, "%c[tree](%%r12)", "%%r12",                     "tree")                                      \
-    OP(mov, "%c[packed](%[b])", "%%r13",                    "packed")
+// What a walk starts with stays in registers while the trees are walked through: from memory it would come later.
+//
+//  xmm4  y behind the last group   xmm5, xmm6  bytes from group to group of y, x   xmm7  y of the group
+//  xmm8  nodes   xmm9  leaves   xmm10  depth   xmm11  links   xmm12  x of the group
+#define LOAD_TREE                                                                                        \
+    OP(vmovq, "%c[nodes](%%r12)", X(8),                     "nodes")                                     \
+    OP(vmovq, "%c[leaves](%%r12)", X(9),                    "leaves")                                    \
+    OP(vmovq, "(%%r12)", X(10),                             "depth")                                     \
+    OP(vmovq, "%c[links](%%r12)", X(11),                    "links")
+#define START                                                                                            \
+    OP(vmovq, X(12), "%%rdi",                               "x")                                         \
+    OP(vmovq, X(8), "%%rsi",                                "nodes")                                     \
+    OP(vmovq, X(10), "%%r14",                               "depth")
+#define LINKS OP(vmovq, X(11), "%%r14", "links")
+#define LEAVES OP(vmovq, X(9), "%%rsi", "leaves")
 
-// Room in r14, bytes of a group's words in rsi; x and y come to those of the tile's first group.
+// Room in r14; x in rdi and y in rdx are those of the tile's first group, rsi bytes of a group's words.
 #define FIRST_OF_TILE                                                                                    \
     OP(mov, "%c[scratch](%[b])", "%%r14",                   "room")                                      \
     OP(mov, "%c[groups](%%r14)", "%%rax",                   "groups")                                    \
@@ -29,11 +40,9 @@ namespace {
     OP(mov, "%c[words](%%rsi)", "%%rsi",                    "words of an observation")                   \
     OP(shl, "$6", "%%rsi",                                  "bytes of a group's")                        \
     OP(lea, "%c[words_at](%%r14)", "%%rdi",                 "x")                                         \
-    OP(mov, "%%rdi", "%c[x](%%r14)",                        "x")                                         \
-    OP(lea, "(%%rdi,%%rsi,8)", "%%rdi",                     "behind 8 groups: y")                        \
-    OP(mov, "%%rdi", "%c[y](%%r14)",                        "y")
+    OP(lea, "(%%rdi,%%rsi,8)", "%%rdx",                     "y, behind the words of 8 groups")
 
-// Words of all groups; y = nothing for all of them, which register `nothing` has; rows is where their number is.
+// Words of all groups, and y = nothing for them, which register `nothing` has. LOAD_ROWS: their number to rcx.
 #define TILE_BEGIN(nothing, LOAD_ROWS)                                                                   \
     LABEL(1)                                                                                             \
     OP(mov, "%c[scratch](%[b])", "%%r14",                   "room")                                      \
@@ -45,66 +54,68 @@ namespace {
     OP(mov, "%%rax", "%c[groups](%%r14)",                   "groups")                                    \
     FIRST_OF_TILE                                                                                        \
     LABEL(2)                                                                                             \
-    OP(mov, "%c[scratch](%[b])", "%%r14",                   "room")                                      \
-    OP(mov, "%c[x](%%r14)", "%%rdi",                        "x")                                         \
+    OP(vmovq, "%%rdi", X(12),                               "x")                                         \
     WORDS                                                                                                \
-    OP(mov, "%c[scratch](%[b])", "%%r14",                   "room")                                      \
     OP(mov, "%c[packed](%[b])", "%%rsi",                    "packed")                                    \
     OP(mov, "%c[words](%%rsi)", "%%rsi",                    "words of an observation")                   \
     OP(shl, "$6", "%%rsi",                                  "bytes of a group's")                        \
-    OP(add, "%%rsi", "%c[x](%%r14)",                        "x of the next group")                       \
+    OP(vmovq, X(12), "%%rdi",                               "x")                                         \
+    OP(add, "%%rsi", "%%rdi",                               "x of the next group")                       \
     OP(decq, "%c[more](%%r14)",                             "groups left")                               \
     OP(jnz, "2b",                                           "next group")                                \
     FIRST_OF_TILE                                                                                        \
     LOAD_ROWS                                                                                            \
     OP(imul, "%%rcx", "%%rax",                              "rows of all groups")                        \
     LABEL(3)                                                                                             \
-    OP(vmovaps, Y(nothing), "(%%rdi)",                      "y_r = nothing")                             \
-    OP(add, "$32", "%%rdi",                                 "r + 1")                                     \
+    OP(vmovaps, Y(nothing), "(%%rdx)",                      "y_r = nothing")                             \
+    OP(add, "$32", "%%rdx",                                 "r + 1")                                     \
     OP(dec, "%%rax",                                        "rows left")                                 \
-    OP(jnz, "3b",                                           "next row")
+    OP(jnz, "3b",                                           "next row")                                  \
+    OP(shl, "$5", "%%rcx",                                  "bytes of a group's y")                      \
+    OP(vmovq, "%%rcx", X(5),                                "from group to group")
 
 #define ONE_ROW OP(mov, "$1", "%%ecx", "one row")
 #define ALL_ROWS OP(mov, "%c[outputs](%[b])", "%%rcx", "rows")
 
 // ADD adds what tree after tree has for the lanes of group after group, to y in rdi.
 #define TREES(ADD)                                                                                       \
-    OP(mov, "%c[packed](%[b])", "%%rsi",                    "packed")                                    \
-    OP(mov, "(%%rsi)", "%%rax",                             "trees")                                     \
+    FIRST_TREE                                                                                           \
+    OP(mov, "%%r12", "%c[tree](%%r14)",                     "tree")                                      \
+    OP(mov, "%c[packed](%[b])", "%%rax",                    "packed")                                    \
+    OP(mov, "(%%rax)", "%%rax",                             "trees")                                     \
     OP(mov, "%%rax", "%c[remaining](%%r14)",                "all to do")                                 \
-    OP(lea, "%c[first](%%rsi)", "%%rax",                    "the first tree")                            \
-    OP(mov, "%%rax", "%c[tree](%%r14)",                     "tree")                                      \
     LABEL(4)                                                                                             \
     FIRST_OF_TILE                                                                                        \
+    OP(vmovq, "%%rdi", X(12),                               "x")                                         \
+    OP(vmovq, "%%rdx", X(7),                                "y")                                         \
+    OP(vmovq, "%%rsi", X(6),                                "from group to group")                       \
+    OP(vmovq, X(5), "%%rcx",                                "bytes of a group's y")                      \
+    OP(imul, "%%rax", "%%rcx",                              "of all groups'")                            \
+    OP(add, "%%rcx", "%%rdx",                               "y behind the last")                         \
+    OP(vmovq, "%%rdx", X(4),                                "y behind the last")                         \
+    OP(mov, "%c[tree](%%r14)", "%%r12",                     "tree")                                      \
+    LOAD_TREE                                                                                            \
     LABEL(5)                                                                                             \
-    OP(mov, "%c[scratch](%[b])", "%%r14",                   "room")                                      \
-    OP(mov, "%c[x](%%r14)", "%%rdi",                        "x")                                         \
-    WALK(THIS_TREE)                                                                                      \
-    OP(mov, "%c[scratch](%[b])", "%%r12",                   "room")                                      \
-    OP(mov, "%c[y](%%r12)", "%%rdi",                        "y")                                         \
+    WALK(START, LINKS, LEAVES)                                                                           \
+    OP(vmovq, X(7), "%%rdi",                                "y")                                         \
     ADD                                                                                                  \
+    OP(vpaddq, X(6), X(12), X(12),                          "x of the next group")                       \
+    OP(vpaddq, X(5), X(7), X(7),                            "y of the next group")                       \
+    OP(vmovq, X(7), "%%rdi",                                "y")                                         \
+    OP(vmovq, X(4), "%%r12",                                "y behind the last")                         \
+    OP(cmp, "%%r12", "%%rdi",                               "a group left?")                             \
+    OP(jne, "5b",                                           "next group")                                \
     OP(mov, "%c[scratch](%[b])", "%%r14",                   "room")                                      \
-    OP(mov, "%%rdi", "%c[y](%%r14)",                        "y of the next group")                       \
-    OP(mov, "%c[packed](%[b])", "%%rsi",                    "packed")                                    \
-    OP(mov, "%c[words](%%rsi)", "%%rsi",                    "words of an observation")                   \
-    OP(shl, "$6", "%%rsi",                                  "bytes of a group's")                        \
-    OP(add, "%%rsi", "%c[x](%%r14)",                        "x of the next group")                       \
-    OP(decq, "%c[more](%%r14)",                             "groups left")                               \
-    OP(jnz, "5b",                                           "next group")                                \
     OP(addq, "%[next_tree]", "%c[tree](%%r14)",             "tree")                                      \
     OP(decq, "%c[remaining](%%r14)",                        "trees left")                                \
     OP(jnz, "4b",                                           "next tree")
 
 #define COUNT(i, k, low) OP(incl, "4*" #i "(%%rdi," k ",4)", "votes of the action + 1")
-#define ADD_VOTES                                                                                        \
-    EACH_K(COUNT)                                                                                        \
-    OP(mov, "%c[outputs](%[b])", "%%rsi",                   "actions")                                   \
-    OP(shl, "$5", "%%rsi",                                  "bytes of their votes")                      \
-    OP(add, "%%rsi", "%%rdi",                               "the next group")
+#define ADD_VOTES EACH_K(COUNT)
 
 #define ADD_NUMBERS(LOAD_ROWS)                                                                           \
-    OP(mov, "%c[numbers](%%r13)", "%%rsi",                  "numbers")                                   \
-    OP(add, "%%r13", "%%rsi",                               "numbers")                                   \
+    OP(mov, "%c[packed](%[b])", "%%rsi",                    "packed")                                    \
+    OP(mov, "%c[numbers](%%rsi)", "%%rsi",                  "numbers")                                   \
     LOAD_ROWS                                                                                            \
     LABEL(31)                                                                                            \
     MCA_BEGIN("forest/add lanes=8")                                                                      \
@@ -131,7 +142,7 @@ namespace {
 // HEAD makes actions of the y of group after group.
 #define DECIDE(HEAD)                                                                                     \
     FIRST_OF_TILE                                                                                        \
-    OP(mov, "%%rdi", "%%r8",                                "y")                                         \
+    OP(mov, "%%rdx", "%%r8",                                "y")                                         \
     LABEL(6)                                                                                             \
     OP(mov, "%c[chosen](%%r14)", "%%r12",                   "action of lane 0")                          \
     OP(xor, "%%r11d", "%%r11d",                             "r = 0")                                     \
@@ -209,6 +220,7 @@ void act_box(const PolicyBatch* batch) {
     FIRST_WORDS                                                                                          \
     SINGLE_WORDS                                                                                         \
     FIRST_WORDS                                                                                          \
+    OP(mov, "%c[packed](%[b])", "%%r13",                    "packed")                                    \
     FIRST_TREE                                                                                           \
     OP(mov, "%c[words](%%r13)", "%%r9",                     "words")                                     \
     OP(lea, "(%%rdi,%%r9,8)", "%%r9",                       "y")                                         \
@@ -239,8 +251,8 @@ void act_box(const PolicyBatch* batch) {
     OP(vmovss, X(15), "(%%r8)",                             "y_r = -0")                                  \
     OP(add, "$4", "%%r8",                                   "r + 1")
 #define ADD_NUMBER                                                                                       \
-    OP(mov, "%c[numbers](%%r13)", "%%rsi",                  "numbers")                                   \
-    OP(add, "%%r13", "%%rsi",                               "numbers")                                   \
+    OP(mov, "%c[packed](%[b])", "%%rsi",                    "packed")                                    \
+    OP(mov, "%c[numbers](%%rsi)", "%%rsi",                  "numbers")                                   \
     OP(lea, "(%%rsi,%%rax,4)", "%%rsi",                     "of the leaf")                               \
     OP(mov, "%%rbx", "%%rcx",                               "rows left")                                 \
     LABEL(31)                                                                                            \

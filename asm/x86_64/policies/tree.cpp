@@ -9,6 +9,18 @@ namespace {
 
 // clang-format off
 
+#define WALK_THE_TREE WALK(START, LINKS, LEAVES)
+#define START                                                                                            \
+    FIRST_WORDS                                                                                          \
+    OP(mov, "%c[packed](%[b])", "%%r12",                    "packed")                                    \
+    OP(mov, "%c[first]+%c[nodes](%%r12)", "%%rsi",          "nodes")                                     \
+    OP(mov, "%c[first](%%r12)", "%%r14",                    "depth")
+#define LINKS                                                                                            \
+    OP(mov, "%c[first]+%c[links](%%r12)", "%%r14",          "links")
+#define LEAVES                                                                                           \
+    OP(mov, "%c[packed](%[b])", "%%r12",                    "packed")                                    \
+    OP(mov, "%c[first]+%c[leaves](%%r12)", "%%rsi",         "leaves")
+
 #define NEXT_GROUP                                                                                       \
     OP(subq, "$8", "%c[left](%%r12)",                       "8 lanes less")                              \
     OP(jnz, "1b",                                           "next group")                                \
@@ -22,8 +34,7 @@ void act_discrete(const PolicyBatch* batch) {
         LABEL(1)
         FIRST_WORDS
         WORDS
-        FIRST_WORDS
-        WALK(FIRST_TREE)
+        WALK_THE_TREE
         OP(mov, "%c[scratch](%[b])", "%%r12",               "room")
         OP(mov, "%c[chosen](%%r12)", "%%r13",               "action of lane 0")
         EACH_K(STORE_ACTION)
@@ -44,10 +55,9 @@ void act_box(const PolicyBatch* batch) {
         LABEL(1)
         FIRST_WORDS
         WORDS
-        FIRST_WORDS
-        WALK(FIRST_TREE)
-        OP(mov, "%c[numbers](%%r13)", "%%rsi",              "numbers")
-        OP(add, "%%r13", "%%rsi",                           "numbers")
+        WALK_THE_TREE
+        OP(mov, "%c[packed](%[b])", "%%rsi",                "packed")
+        OP(mov, "%c[numbers](%%rsi)", "%%rsi",              "numbers")
         OP(mov, "%c[scratch](%[b])", "%%r12",               "room")
         OP(mov, "%c[chosen](%%r12)", "%%r12",               "action[0] of lane 0")
         OP(mov, "%c[outputs](%[b])", "%%r14",               "numbers left")
@@ -84,7 +94,8 @@ void act_discrete_single(const PolicyBatch* batch) {
 void act_box_single(const PolicyBatch* batch) {
     asm volatile(
         SINGLE
-        OP(add, "%c[numbers](%%r13)", "%%r13",              "numbers")
+        OP(mov, "%c[packed](%[b])", "%%r13",                "packed")
+        OP(mov, "%c[numbers](%%r13)", "%%r13",              "numbers")
         OP(lea, "(%%r13,%%rax,4)", "%%rsi",                 "of the leaf")
         OP(mov, "%c[outputs](%[b])", "%%rcx",               "numbers left")
         LABEL(2)

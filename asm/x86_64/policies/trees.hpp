@@ -16,9 +16,7 @@ struct Room {
     const void* tree;   // of a forest: the tree that is walked through,
     int64_t remaining;  // how many there are with those behind it,
     int64_t groups;     // groups in the tile,
-    int64_t more;       // and of these, how many are still to do,
-    uint64_t* x;        // words of the group
-    void* y;            // and its sums
+    int64_t more;       // and of these, how many are still to do
 };
 static_assert(sizeof(Room) <= kRoom);
 static_assert(offsetof(Room, seen) == 0 && offsetof(PackedTrees, trees) == 0);
@@ -110,7 +108,7 @@ static_assert(offsetof(PackedTree, depth) == 0);
     OP(jl, "13f",                                           "no")                                        \
     OP(mov, "%c[packed](%[b])", "%%r10",                    "packed")                                    \
     OP(mov, "%c[blocks](%%r10)", "%%r11",                   "blocks")                                    \
-    OP(add, "%c[starts](%%r10)", "%%r10",                   "starts")                                    \
+    OP(mov, "%c[starts](%%r10)", "%%r10",                   "starts")                                    \
     OP(test, "%%r11", "%%r11",                              "none?")                                     \
     OP(jz, "15f",                                           "none")                                      \
     LABEL(11)                                                                                            \
@@ -195,18 +193,12 @@ static_assert(offsetof(PackedTree, depth) == 0);
 #define IS_LEAF(i, k, low) OP(and, "4(%%rsi," k ",8)", "%%r12d", "all ones at a leaf")
 #define LEAF(i, k, low) OP(mov, "(%%rsi," k ",4)", low, "leaf")
 
-// LOAD_TREE loads r12, the tree, and r13, packed.
-#define WALK(LOAD_TREE)                                                                                  \
-    LOAD_TREE                                                                                            \
-    OP(mov, "%c[nodes](%%r12)", "%%rsi",                    "nodes")                                     \
-    OP(add, "%%r13", "%%rsi",                               "nodes")                                     \
-    OP(mov, "%c[links](%%r12)", "%%r14",                    "links")                                     \
+// WALK_BEGIN loads rdi, rsi and r14, the depth; WALK_LINKS and WALK_LEAVES what they say.
+#define WALK(WALK_BEGIN, WALK_LINKS, WALK_LEAVES)                                                        \
+    WALK_BEGIN                                                                                           \
     OP(test, "%%r14", "%%r14",                              "a complete tree?")                          \
-    OP(jnz, "22f",                                          "no")                                        \
-    OP(mov, "(%%r12)", "%%r14",                             "depth")                                     \
+    OP(jz, "22f",                                           "no")                                        \
     EACH_K(FROM_ROOT)                                                                                    \
-    OP(test, "%%r14", "%%r14",                              "only a leaf?")                              \
-    OP(jz, "24f",                                           "yes")                                       \
     LOOP(21)                                                                                             \
     MCA_BEGIN("trees/steps lanes=8")                                                                     \
     EACH_K(STEP)                                                                                         \
@@ -215,7 +207,7 @@ static_assert(offsetof(PackedTree, depth) == 0);
     OP(jnz, "21b",                                          "next step")                                 \
     OP(jmp, "24f",                                          "at the leaves")                             \
     LABEL(22)                                                                                            \
-    OP(add, "%%r13", "%%r14",                               "links")                                     \
+    WALK_LINKS                                                                                           \
     EACH_K(FROM_FIRST)                                                                                   \
     LOOP(23)                                                                                             \
     MCA_BEGIN("trees/linked_steps lanes=8")                                                              \
@@ -229,14 +221,12 @@ static_assert(offsetof(PackedTree, depth) == 0);
     MCA_END                                                                                              \
     OP(jne, "23b",                                          "no")                                        \
     LABEL(24)                                                                                            \
-    LOAD_TREE                                                                                            \
-    OP(mov, "%c[leaves](%%r12)", "%%rsi",                   "leaves")                                    \
-    OP(add, "%%r13", "%%rsi",                               "leaves")                                    \
+    WALK_LEAVES                                                                                          \
     EACH_K(LEAF)
 
 #define FIRST_TREE                                                                                       \
-    OP(mov, "%c[packed](%[b])", "%%r13",                    "packed")                                    \
-    OP(lea, "%c[first](%%r13)", "%%r12",                    "the first tree")
+    OP(mov, "%c[packed](%[b])", "%%r12",                    "packed")                                    \
+    OP(add, "%[first]", "%%r12",                            "the first tree")
 
 #define FIRST_WORDS                                                                                      \
     OP(mov, "%c[scratch](%[b])", "%%rdi",                   "room")                                      \
@@ -253,7 +243,7 @@ static_assert(offsetof(PackedTree, depth) == 0);
     OP(jl, "13f",                                           "no")                                        \
     OP(mov, "%c[packed](%[b])", "%%r10",                    "packed")                                    \
     OP(mov, "%c[blocks](%%r10)", "%%r11",                   "blocks")                                    \
-    OP(add, "%c[starts](%%r10)", "%%r10",                   "starts")                                    \
+    OP(mov, "%c[starts](%%r10)", "%%r10",                   "starts")                                    \
     OP(test, "%%r11", "%%r11",                              "none?")                                     \
     OP(jz, "15f",                                           "none")                                      \
     LABEL(11)                                                                                            \
@@ -286,17 +276,14 @@ static_assert(offsetof(PackedTree, depth) == 0);
     OP(mov, "%%rax", "(%%rdi)",                             "word")                                      \
     LABEL(15)
 
-// One walk through the tree in r12, packed in r13, both kept; rax is then what `leaves` has.
+// One walk through the tree in r12; rax is then what `leaves` has.
 #define SINGLE_WALK                                                                                      \
     OP(mov, "%c[nodes](%%r12)", "%%rsi",                    "nodes")                                     \
-    OP(add, "%%r13", "%%rsi",                               "nodes")                                     \
     OP(mov, "%c[links](%%r12)", "%%r14",                    "links")                                     \
     OP(test, "%%r14", "%%r14",                              "a complete tree?")                          \
     OP(jnz, "22f",                                          "no")                                        \
     OP(mov, "(%%r12)", "%%r14",                             "depth")                                     \
     OP(mov, "$1", "%%eax",                                  "the root")                                  \
-    OP(test, "%%r14", "%%r14",                              "only a leaf?")                              \
-    OP(jz, "24f",                                           "yes")                                       \
     LABEL(21)                                                                                            \
     MCA_BEGIN("trees/single")                                                                            \
     OP(mov, "(%%rsi,%%rax,8)", "%%rcx",                     "word of the node")                          \
@@ -308,7 +295,6 @@ static_assert(offsetof(PackedTree, depth) == 0);
     OP(jnz, "21b",                                          "next step")                                 \
     OP(jmp, "24f",                                          "at the leaf")                               \
     LABEL(22)                                                                                            \
-    OP(add, "%%r13", "%%r14",                               "links")                                     \
     OP(xor, "%%eax", "%%eax",                               "the root")                                  \
     LABEL(23)                                                                                            \
     OP(mov, "%%rax", "%%r8",                                "k")                                         \
@@ -321,7 +307,6 @@ static_assert(offsetof(PackedTree, depth) == 0);
     OP(jne, "23b",                                          "no")                                        \
     LABEL(24)                                                                                            \
     OP(mov, "%c[leaves](%%r12)", "%%rsi",                   "leaves")                                    \
-    OP(add, "%%r13", "%%rsi",                               "leaves")                                    \
     OP(mov, "(%%rsi,%%rax,4)", "%%eax",                     "leaf")
 
 // clang-format on
