@@ -125,6 +125,7 @@ def test_the_levels_agree(shipped: tuple[str, str], n: int) -> None:
             assert_same(agent(seen), expected, "actions at", agent.level, agent.isa)
 
 
+@pytest.mark.emulate
 def test_a_row_depends_neither_on_n_nor_on_its_neighbours(agent: cl.Agent) -> None:
     seen = observations(agent.game, 67)
     agent.seed(3)
@@ -216,6 +217,7 @@ def test_float64_is_rounded_before_the_policy_sees_it(game: str) -> None:
             )
 
 
+@pytest.mark.emulate
 @given(data=st.data())
 @settings(max_examples=60)
 def test_the_levels_agree_on_any_float32(data: st.DataObject) -> None:
@@ -548,6 +550,7 @@ def test_a_path_elsewhere_is_no_name(game: str) -> None:
 # ---- the quick path of one observation ----
 
 
+@pytest.mark.emulate
 @pytest.mark.parametrize("id", VECTORS)
 def test_one_observation_in_any_form_gives_the_same_action(id: str) -> None:
     """What is not float32, contiguous and of NumPy's own type takes the path that converts and checks."""

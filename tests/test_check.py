@@ -10,7 +10,7 @@ import json
 import math
 import re
 import shlex
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import cache
 from itertools import islice
 from pathlib import Path
@@ -80,6 +80,40 @@ def test_everything_is_in_order_here() -> None:
     for family in registry.families().values():
         served = {level for level in NATIVE if level.isa in family.isas[level.name]}
         assert {level for subject, level in checked if subject == family.stem} == served
+
+
+def in_agreement(scenarios: Iterable[checker.Scenario], levels: list[cl.Level]) -> None:
+    """All native levels give the same bytes, and in every fifth scenario those of level python: what
+    ``compute-layers check`` does in full, for where level python is slow."""
+    assert levels
+    for at, scenario in enumerate(scenarios):
+        expected = scenario.play(levels[0] if at % 5 else checker.PYTHON)
+        for level in levels[1:] if at % 5 else levels:
+            found = scenario.play(level)
+            where = f"{scenario.check}: {scenario.title}, {level}"
+            assert found.damaged is None, where
+            difference = checker.first_difference(expected, found)
+            assert difference is None, (where, difference.lines(("expected", "found")))
+
+
+@pytest.mark.emulate
+@pytest.mark.parametrize("id", cl.games())
+def test_the_levels_of_a_game_agree(id: str) -> None:
+    game = registry.game(id)
+    in_agreement(
+        checker.GameScenarios(game, 0), [level for level in NATIVE if level.isa in game.isas[level.name]]
+    )
+
+
+@pytest.mark.emulate
+@pytest.mark.parametrize("stem", registry.families())
+def test_the_levels_of_a_policy_agree(stem: str) -> None:
+    family = registry.family(stem)
+    spaces = checker.spaces_of([registry.game(id) for id in cl.games()], True)
+    in_agreement(
+        checker.PolicyScenarios(family, [game for game in spaces if checker._serves(family, game)], 0),
+        [level for level in NATIVE if level.isa in family.isas[level.name]],
+    )
 
 
 @pytest.mark.parametrize("id", cl.games())

@@ -113,6 +113,7 @@ def test_fma_is_that_of_libm(fmaf: Callable[[float, float, float], float]) -> No
         assert bits(fma(a, b, c)) == bits(fmaf(a, b, c)), (a.hex(), b.hex(), c.hex())
 
 
+@pytest.mark.emulate
 @pytest.mark.parametrize(
     ("a", "b", "c", "expected"),
     [
@@ -136,6 +137,7 @@ def test_fma_of_zeros_infinities_and_extremes(a: float, b: float, c: float, expe
     assert bits(fma(a, b, c)) == bits(expected)
 
 
+@pytest.mark.emulate
 def test_round_float32_is_numpy_s() -> None:
     rng = random.Random(1)
     limit = 2.0**128 - 2.0**103  # halfway to what would come next

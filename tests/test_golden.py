@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The playthroughs in tests/golden, which people read, come out the same at every level."""
+"""The playthroughs in tests/golden, which people read, and the stored digests come out the same at every level."""
 
 from __future__ import annotations
 
@@ -9,11 +9,14 @@ import pytest
 
 import compute_layers as cl
 import golden
+from compute_layers import check as checker
 from compute_layers.registry import game
+from conftest import LEVELS, unserved
 
 ROOT = Path(__file__).parents[1]
 
 
+@pytest.mark.emulate
 @pytest.mark.parametrize("level", cl.levels(), ids=str)
 @pytest.mark.parametrize("id", cl.games())
 def test_playthrough(id: str, level: cl.Level) -> None:
@@ -24,6 +27,18 @@ def test_playthrough(id: str, level: cl.Level) -> None:
     path = golden.GOLDEN / f"{id}.txt"
     assert path.exists(), f"there is none; python tools/golden.py {id}"
     assert golden.playthrough(id, level) == path.read_text(encoding="utf-8")
+
+
+@pytest.mark.emulate
+@pytest.mark.parametrize("level", LEVELS, ids=str)
+@pytest.mark.parametrize("id", cl.games())
+def test_the_digests_are_those_of_every_cpu(id: str, level: cl.Level) -> None:
+    if reason := unserved(id, level):
+        pytest.skip(reason)
+    stored = checker.stored_digests(game(id).stem)[id]
+    assert checker.digest(game(id), level, *checker.SHORT) == stored["short"]
+    if level.isa is not None:
+        assert checker.digest(game(id), level, *checker.FULL) == stored["full"]
 
 
 @pytest.mark.parametrize("id", cl.games())

@@ -202,6 +202,7 @@ def extreme_snapshot(envs: Any, seed: int) -> dict[str, Any]:
     return snapshot
 
 
+@pytest.mark.emulate
 @pytest.mark.parametrize("limit", [200, -1])
 @pytest.mark.parametrize("seed", range(3))
 def test_extreme_states(make_all: Maker, seed: int, limit: int, mode: AutoresetMode) -> None:
@@ -269,6 +270,7 @@ def test_a_lane_depends_neither_on_n_nor_on_its_place(make: Maker, n: int) -> No
             )
 
 
+@pytest.mark.emulate
 def test_a_lane_does_not_see_extreme_neighbours(make: Maker) -> None:
     n = 64
     plain, beside = make.vec(n), make.vec(n)
@@ -348,6 +350,7 @@ def hostile(tmp_path_factory: pytest.TempPathFactory) -> Callable[[], Hostile]:
     return lambda: Hostile(library, HOSTILE[machine])
 
 
+@pytest.mark.emulate
 def test_the_hostile_mode_is_hostile(hostile: Callable[[], Hostile]) -> None:
     """Else the tests below prove nothing."""
     denormal, one, three = 5e-324, 1.0, 3.0
@@ -412,6 +415,7 @@ def test_the_callers_floating_point_mode_does_not_matter_to_the_single_environme
         assert intact
 
 
+@pytest.mark.emulate
 def test_the_callers_floating_point_mode_does_not_matter_to_agents(
     make: Maker, hostile: Callable[[], Hostile]
 ) -> None:
@@ -447,6 +451,7 @@ def test_the_callers_floating_point_mode_does_not_matter_to_agents(
             assert intact
 
 
+@pytest.mark.emulate
 @pytest.mark.parametrize("id", games())
 def test_several_levels_are_compared(id: str) -> None:
     """A build without native levels must not look as if it had been checked."""

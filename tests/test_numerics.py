@@ -147,6 +147,7 @@ def test_not_finite(x: float) -> None:
     assert all(math.isnan(v) for v in numerics.sin_cos(x))
 
 
+@pytest.mark.emulate
 @pytest.mark.parametrize(
     "points", [structured_points(), random_patterns(100_000)], ids=["structured", "random"]
 )

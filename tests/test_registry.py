@@ -60,6 +60,7 @@ def test_games_are_named_as_gymnasium_names_them() -> None:
         assert registry.NAMESPACE + id in gym.registry
 
 
+@pytest.mark.emulate
 def test_levels_are_listed_from_slow_to_fast_and_each_once() -> None:
     names = [str(level) for level in cl.levels()]
     assert names[:2] == ["python", "cpp[baseline]"]
@@ -72,11 +73,13 @@ def test_levels_are_listed_from_slow_to_fast_and_each_once() -> None:
         assert str(level) == (level.name if level.isa is None else f"{level.name}[{level.isa}]")
 
 
+@pytest.mark.emulate
 def test_what_is_listed_as_available_runs(game: str) -> None:
     for level in served(game):
         assert runs(game, level.name, level.isa) == (level.name, level.isa)
 
 
+@pytest.mark.emulate
 def test_what_is_listed_as_unavailable_does_not_run(game: str) -> None:
     for level in cl.levels():
         if not level.available:

@@ -54,6 +54,7 @@ def native(id: str, name: str, **kwargs: Any) -> cl.Rollout:
 # ---- what it returns ----
 
 
+@pytest.mark.emulate
 def test_every_pair_of_levels_agrees(shipped: tuple[str, str]) -> None:
     episodes, seed = 12, 2**32
     expected = cl.rollout(
