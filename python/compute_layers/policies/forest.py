@@ -19,6 +19,7 @@ tree that is a single leaf.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from typing import Any, Protocol
 
 import numpy as np
@@ -52,14 +53,13 @@ def act(policy: Policy, observation: Sequence[float], rng: PCG64 | None) -> int 
 
 def check(observation: Space, action: Space, head: str, tensors: Mapping[str, Any]) -> None:
     tree.check_spaces(observation, action, head, tensors)
-    root = [*tensors["root"].tolist(), len(tensors["feature"])]
+    root, nodes = tensors["root"].tolist(), len(tensors["feature"])
     if root[0] != 0:
         raise ValueError(f"root[0] is {root[0]}; allowed: 0")
-    for number, (first, end) in enumerate(zip(root[:-1], root[1:], strict=True)):
-        if not first < end:
-            what = f"root[{number + 1}] is {end}" if number + 2 < len(root) else f"root[{number}] is {first}"
-            bound = f"above {first}" if number + 2 < len(root) else f"below {end}"
-            raise ValueError(f"{what}; allowed: ascending, {bound}")
+    for number, (before, first) in enumerate(pairwise(root), start=1):
+        if not before < first < nodes:
+            raise ValueError(f"root[{number}] is {first}; allowed: above {before} and below {nodes}")
+    for first, end in pairwise([*root, nodes]):
         tree.check_nodes(observation, tensors, first, end)
 
 

@@ -35,7 +35,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from ..pcg64 import PCG64
-from ..spec import Box, Discrete, PolicySpec, Space
+from ..spec import Discrete, PolicySpec, Space
 from .linear import Heads, decide
 
 LEAF = -1  # left and right of a leaf
@@ -106,7 +106,7 @@ def check_spaces(observation: Space, action: Space, head: str, tensors: Mapping[
 
 
 def check_nodes(observation: Space, tensors: Mapping[str, Any], first: int, end: int) -> None:
-    """Raises ValueError unless the nodes from ``first`` to before ``end`` are a tree."""
+    """Raises ValueError unless the nodes from ``first`` to before ``end`` are a tree; children count from there."""
     nodes = end - first
     feature, left, right = (tensors[name][first:end].tolist() for name in ("feature", "left", "right"))
     parent = [-1] * nodes
@@ -130,7 +130,7 @@ def check_nodes(observation: Space, tensors: Mapping[str, Any], first: int, end:
                 )
             if parent[child] != -1:
                 raise ValueError(
-                    f"{name}[{first + node}] is {child}, a child of node {parent[child]} already; allowed: one parent"
+                    f"{name}[{first + node}] is {child}, a child of node {first + parent[child]} already; allowed: one parent"
                 )
             parent[child] = node
     for node in range(1, nodes):
@@ -142,7 +142,19 @@ def check_nodes(observation: Space, tensors: Mapping[str, Any], first: int, end:
 
 # ---- random trees, for the checker ----
 
-FLOATS = (0.0, -0.0, 1e-45, -1e-45, 1e-40, -1.17549435e-38, 1.0, 1 + 2.0**-23, -1e5, 3.4028235e38, -3.4028235e38)
+FLOATS = (
+    0.0,
+    -0.0,
+    1e-45,
+    -1e-45,
+    1e-40,
+    -1.17549435e-38,
+    1.0,
+    1 + 2.0**-23,
+    -1e5,
+    3.4028235e38,
+    -3.4028235e38,
+)
 SHAPES = ("bush", "bush", "full", "left chain", "right chain", "leaf")
 
 
@@ -171,7 +183,7 @@ def grow(sizes: Mapping[str, int], head: str, draw: Any, kind: str, shape: str, 
 
     def threshold() -> float:
         if "states" in sizes and kind != "wild":
-            return draw.below(sizes["states"]) + (0.5 if kind == "ordinary" else 0.0)
+            return float(draw.below(sizes["states"]) + (0.5 if kind == "ordinary" else 0.0))
         # A walk along a chain ends early unless most numbers are on its side.
         away = {"left chain": 1.0, "right chain": -1.0}.get(shape, 0.0)
         return number() * 4.0 if draw.below(8) == 0 or kind != "ordinary" else number() + 15.0 * away
@@ -180,7 +192,9 @@ def grow(sizes: Mapping[str, int], head: str, draw: Any, kind: str, shape: str, 
     limit = np.finfo(np.float32).max
     thresholds = np.clip([threshold() for _ in children], -limit, limit)
     found = {
-        "feature": np.array([draw.below(sizes["inputs"]) if is_inner else NO_FEATURE for is_inner in inner_nodes]),
+        "feature": np.array(
+            [draw.below(sizes["inputs"]) if is_inner else NO_FEATURE for is_inner in inner_nodes]
+        ),
         "threshold": thresholds.astype(np.float32),
         "left": np.array([pair[0] for pair in children]),
         "right": np.array([pair[1] for pair in children]),
