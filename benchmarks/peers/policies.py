@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-import compute_layers as cl
 from compute_layers import registry
 from compute_layers.agents import Agent, AgentFile, agent_file
 from compute_layers.measure import Contestant
@@ -111,19 +110,8 @@ def singles() -> list[Array]:
 
 
 def network() -> AgentFile:
-    """The agent ``mlp-64x64`` (tanh, argmax); until it is shipped, random hidden layers with a last one that imitates ``pd``."""
-    if NETWORK in cl.agents(GAME):
-        return agent_file(GAME, NETWORK)
-    rng = np.random.default_rng(0)
-    tensors = {}
-    x = seen = rng.standard_normal((4096, 4)).astype(np.float32)
-    for layer, inputs in enumerate((4, 64)):
-        tensors[f"W{layer}"] = (rng.standard_normal((64, inputs)) / np.sqrt(inputs)).astype(np.float32)
-        tensors[f"b{layer}"] = np.zeros(64, np.float32)
-        x = np.tanh(x @ tensors[f"W{layer}"].T)
-    push = np.linalg.lstsq(x, seen @ np.float32([0, 0, 3, 1]), rcond=None)[0].astype(np.float32)
-    tensors |= {"W2": np.stack([-push, push]), "b2": np.zeros(2, np.float32)}
-    return _file(NETWORK, tensors, family="mlp", layer="subsymbolic", head="argmax", activation="tanh")
+    """The agent ``mlp-64x64``: tanh, argmax."""
+    return agent_file(GAME, NETWORK)
 
 
 def layers(file: AgentFile) -> list[tuple[Array, Array]]:
