@@ -32,7 +32,8 @@ constexpr double kInverseLow = (kResidue * 0x1p-105) / kTotalMass;
     ROW(C3, row(kCos[3])) ROW(C4, row(kCos[4])) ROW(C5, row(kCos[5]))                                        \
     ROW(two_over_pi, row(kTwoOverPi)) ROW(round, row(kRound))                                                \
     ROW(P0, row(kPiOver2[0])) ROW(P1, row(kPiOver2[1])) ROW(P2, row(kPiOver2[2])) ROW(P3, row(kPiOver2[3]))  \
-    ROW(abs, row(kAbs)) ROW(sign, row(~kAbs)) ROW(ones, row(kOnes)) ROW(flag_bytes, row(kFlagBytes))
+    ROW(abs, row(kAbs)) ROW(sign, row(~kAbs)) ROW(ones, row(kOnes))                            \
+    ROW(flag_spread, row(kFlagSpread)) ROW(flag_bytes, row(kFlagBytes))
 
 struct Constants { CONSTANTS(ROW_FIELD) };
 constexpr Constants kConstants = { CONSTANTS(ROW_VALUE) };
@@ -360,7 +361,8 @@ static_assert(FIELD(State, x) == 0 && FIELD(State, x_dot) == 1 && FIELD(State, t
 // [5] termination and reward
 #define FLAGS(mask, array)                                                                                   \
     OP(vmovmskpd, mask, "%%eax",                                  "bit i: lane i")                           \
-    OP(pdep, K(flag_bytes), "%%eax", "%%eax",                     "byte i: lane i")                          \
+    OP(imul, K(flag_spread), "%%eax",                             "bit 8i: lane i, others between")          \
+    OP(and, K(flag_bytes), "%%eax",                               "byte i: lane i")                          \
     OP(mov, "%%eax", array,                                       "terminated or truncated")
 #define TERMINATION(g)                                                                                       \
     OP(vandpd, K(abs), V(g, x), V(g, ended),                      "abs(x)")                                  \
