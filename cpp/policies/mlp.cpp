@@ -25,6 +25,18 @@ struct alignas(sizeof(float) * kWidth) Wide {
 
 #define EACH_WIDE(i) _Pragma("GCC unroll 1") for (int i = 0; i < static_cast<int>(kWidth); ++i)
 
+// A copy, so that no compiler fears that it is what the sums are written to; as a vector, for GCC copies
+// structs in pieces.
+template <typename Numbers>
+inline Numbers copy_of(const float* x) {
+    using View [[gnu::vector_size(sizeof(Numbers)), gnu::may_alias]] = float;
+    View view;
+    __builtin_memcpy(&view, x, sizeof view);
+    Numbers copy;
+    *reinterpret_cast<View*>(&copy) = view;
+    return copy;
+}
+
 constexpr int64_t tiled(int64_t n) { return (n + kTile - 1) / kTile * kTile; }
 constexpr int64_t partials(int64_t n) { return (n + kPartials - 1) / kPartials * kPartials; }
 
@@ -101,15 +113,17 @@ inline void take_partial_row(int64_t inputs, const float* row, const float* x, b
         for (; k + kPartials <= inputs; k += kPartials, w += kPartials, own += kPartials * kGroup) {
             for (int64_t j = 0; j < kPartials; ++j) {
                 const float weight = w[j];
+                const Wide feature = copy_of<Wide>(own + j * kGroup);
                 EACH_WIDE(i) {  // vectorised
-                    p[j].at[i] = __builtin_fmaf(weight, own[j * kGroup + i], p[j].at[i]);
+                    p[j].at[i] = __builtin_fmaf(weight, feature.at[i], p[j].at[i]);
                 }
             }
         }
         for (int64_t j = 0; j < kPartials; ++j) {
-            const float weight = w[j];
             if (k + j < inputs) {
-                EACH_WIDE(i) p[j].at[i] = __builtin_fmaf(weight, own[j * kGroup + i], p[j].at[i]);
+                const float weight = w[j];
+                const Wide feature = copy_of<Wide>(own + j * kGroup);
+                EACH_WIDE(i) p[j].at[i] = __builtin_fmaf(weight, feature.at[i], p[j].at[i]);
             }
         }
         EACH_WIDE(i) {  // vectorised
@@ -214,8 +228,9 @@ inline float partial_row(int64_t inputs, const float* row, const float* x) {
     EACH(j) p.at[j] = row[j];
     int64_t k = 0;
     for (; k + kPartials <= inputs; k += kPartials, w += kPartials, x += kPartials) {
+        const Vector weight = copy_of<Vector>(w), feature = copy_of<Vector>(x);
         EACH(j) {  // vectorised
-            p.at[j] = __builtin_fmaf(w[j], x[j], p.at[j]);
+            p.at[j] = __builtin_fmaf(weight.at[j], feature.at[j], p.at[j]);
         }
     }
     for (int64_t j = 0; k + j < inputs; ++j) p.at[j] = __builtin_fmaf(w[j], x[j], p.at[j]);
