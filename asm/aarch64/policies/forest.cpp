@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: MIT
-// Level asm, NEON, of the family `forest`: for a tile of up to 8 groups of 8 observations, or for one observation,
-// tree after tree adds a vote or numbers; then a head. Comments in the words of
+// Level asm, NEON, of the family `forest`: for a tile of up to 8 groups of 8 observations, or for one
+// observation, tree after tree adds a vote or numbers; then a head. Comments in the words of
 // python/compute_layers/policies/{tree,forest}.py.
-#include "trees.hpp"
-
 #include "registry.hpp"
+#include "trees.hpp"
 
 namespace compute_layers::asm_aarch64 {
 namespace {

@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: MIT
-// Level asm, NEON, of the family `tree`: 8 walks at a time, or one. The action of each leaf, whatever the head, is
-// known when the tree is packed. Comments in the words of python/compute_layers/policies/tree.py.
-#include "trees.hpp"
-
+// Level asm, NEON, of the family `tree`: 8 walks at a time, or one. The action of each leaf, whatever the
+// head, is known when the tree is packed. Comments in the words of python/compute_layers/policies/tree.py.
 #include "registry.hpp"
+#include "trees.hpp"
 
 namespace compute_layers::asm_aarch64 {
 namespace {

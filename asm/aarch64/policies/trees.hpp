@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Sections of the families of trees: observations turned into words, walks; cpp/policies/packed_trees.hpp says
-// what these are. Comments in the words of python/compute_layers/policies/tree.py.
+// Sections of the families of trees: observations turned into words, walks; cpp/policies/packed_trees.hpp
+// says what these are. Comments in the words of python/compute_layers/policies/tree.py.
 #pragma once
 
 #include "layer.hpp"
