@@ -43,7 +43,8 @@ static_assert(sizeof(Room) <= kRoom);
     OP(subs, "x9", "x9", "#1",                              "groups left")                               \
     OP(str, "x9", AT("x8", more),                           "groups left")
 
-// Words of all groups, and y = nothing for them, which register `nothing` has. LOAD_ROWS: their number to x11.
+// Words of all groups, and y = nothing for them, which register `nothing` has. LOAD_ROWS loads the rows to
+// x11.
 #define TILE_BEGIN(nothing, LOAD_ROWS)                                                                   \
     LABEL(1)                                                                                             \
     OP(ldr, "x8", B(scratch),                               "room")                                      \

@@ -194,7 +194,8 @@
 #define BOX_LAST                                                                                         \
     OP(add, "x12", "x12", "x14, lsl #3",                    "8 actions further")
 
-// The same for one observation: y in x21, action in x12. fcsel with gt and mi takes its first source if the comparison holds, and never for a NaN.
+// The same for one observation: y in x21, action in x12. fcsel with gt and mi takes its first source if the
+// comparison holds, and never for a NaN.
 #define ARGMAX_SINGLE                                                                                    \
     OP(ldr, "x16", B(outputs),                              "rows")                                      \
     OP(ldr, S(0), "[x21]",                                  "best = y_0, even a NaN")                    \

@@ -16,8 +16,8 @@ static_assert(offsetof(compute_layers::PackedTree, depth) == 0);
 //  x0-x7    observations 0 to 7; then k: the nodes where 8 walks are, at last what `leaves` has for them
 //  x8, x9   scratch; words of a node and of its feature       x10  nodes, then leaves    x11  steps left
 //  x12      action of lane 0    x13  links    x14  tree       x15  x, the words of the group
-//  x16, x17 scratch             x19  observation 0 of the group whose words come next    x20-x27  x of lanes 0 to 7
-//  x30      lanes left
+//  x16, x17 scratch             x19  observation 0 of the group whose words come next
+//  x20-x27  x of lanes 0 to 7   x30  lanes left
 //
 //  v24  -inf   v25  the sign   v26  0   v27  -1   v0-v7, v16-v23  scratch
 #define EACH_K(MACRO)                                                                                    \
