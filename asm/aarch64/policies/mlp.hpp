@@ -245,45 +245,4 @@
     "x0", "x1", "x2", "x3", "x8", "x9", "x10", "x11", "x12", "x16", "x17", "x20", "x21", "x22", "x23",   \
     "x24", "x25", V_CLOBBERS, "memory", "cc"
 
-// fcsel with gt and mi takes its first source if the comparison holds, and never for a NaN.
-#define ARGMAX_SINGLE                                                                                    \
-    OP(ldr, "x16", B(outputs),                              "rows")                                      \
-    OP(ldr, S(0), "[x21]",                                  "best = y_0, even a NaN")                    \
-    OP(mov, "x17", "#0",                                    "its row")                                   \
-    OP(mov, "x11", "#1",                                    "r = 1")                                     \
-    LABEL(40)                                                                                            \
-    OP(cmp, "x11", "x16",                                   "a row left?")                               \
-    OP(b.ge, "41f",                                         "no")                                        \
-    OP(ldr, S(1), "[x21, x11, lsl #2]",                     "y_r")                                       \
-    OP(fcmp, S(1), S(0),                                    "y_r > best?")                               \
-    OP(fcsel, S(0), S(1), S(0), "gt",                       "best = y_r if y_r > best else best")        \
-    OP(csel, "x17", "x11", "x17", "gt",                     "its row")                                   \
-    OP(add, "x11", "x11", "#1",                             "r + 1")                                     \
-    OP(b, "40b",                                            "next row")                                  \
-    LABEL(41)                                                                                            \
-    OP(str, "x17", "[x12]",                                 "action")
-
-#define THRESHOLD_SINGLE                                                                                 \
-    OP(ldr, S(0), "[x21]",                                  "y_0")                                       \
-    OP(movi, D(1), "#0",                                    "0.0")                                       \
-    OP(fcmp, S(0), S(1),                                    "y_0 > 0?")                                  \
-    OP(cset, "x17", "gt",                                   "1 or 0")                                    \
-    OP(str, "x17", "[x12]",                                 "action")
-
-#define BOX_SINGLE                                                                                       \
-    OP(ldr, "x16", B(outputs),                              "rows")                                      \
-    OP(ldr, "x0", B(low),                                   "low")                                       \
-    OP(ldr, "x1", B(high),                                  "high")                                      \
-    LABEL(40)                                                                                            \
-    OP(ldr, S(0), "[x21]", "#4",                            "y_r")                                       \
-    OP(ldr, S(1), "[x0]", "#4",                             "low_r")                                     \
-    OP(ldr, S(2), "[x1]", "#4",                             "high_r")                                    \
-    OP(fcmp, S(0), S(1),                                    "y_r < low_r?")                              \
-    OP(fcsel, S(0), S(1), S(0), "mi",                       "v = low_r if y_r < low_r else y_r")         \
-    OP(fcmp, S(0), S(2),                                    "v > high_r?")                               \
-    OP(fcsel, S(0), S(2), S(0), "gt",                       "v = high_r if v > high_r else v")           \
-    OP(str, S(0), "[x12]", "#4",                            "action[r]")                                 \
-    OP(subs, "x16", "x16", "#1",                            "a row left?")                               \
-    OP(b.ne, "40b",                                         "next row")
-
 // clang-format on

@@ -15,7 +15,8 @@ namespace {
     OFFSET(Room, more), OFFSET(PackedTrees, words),                                                      \
     [next_tree] "i"(sizeof(PackedTree))
 
-// What a walk starts with stays in registers while the trees are walked through: from memory it would come later.
+// What a walk starts with stays in registers while the trees are walked through; from memory it would come
+// later.
 //
 //  xmm4  y behind the last group   xmm5, xmm6  bytes from group to group of y, x   xmm7  y of the group
 //  xmm8  nodes   xmm9  leaves   xmm10  depth   xmm11  links   xmm12  x of the group
@@ -42,7 +43,8 @@ namespace {
     OP(lea, "%c[words_at](%%r14)", "%%rdi",                 "x")                                         \
     OP(lea, "(%%rdi,%%rsi,8)", "%%rdx",                     "y, behind the words of 8 groups")
 
-// Words of all groups, and y = nothing for them, which register `nothing` has. LOAD_ROWS: their number to rcx.
+// Words of all groups, and y = nothing for them, which register `nothing` has. LOAD_ROWS loads the rows to
+// rcx.
 #define TILE_BEGIN(nothing, LOAD_ROWS)                                                                   \
     LABEL(1)                                                                                             \
     OP(mov, "%c[scratch](%[b])", "%%r14",                   "room")                                      \

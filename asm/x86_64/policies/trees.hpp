@@ -29,7 +29,7 @@ static_assert(offsetof(PackedTree, depth) == 0);
 //  Registers in walks
 //
 //  rax, rbx, rcx, rdx, r8-r11  k: the nodes where 8 walks are; at last what `leaves` has for them
-//  rsi  nodes, then leaves     rdi  x, the words of the group    r12  word of a node   r13  place of its feature
+//  rsi  nodes, then leaves   rdi  x, the words of the group   r12  word of a node   r13  place of its feature
 //  r14  steps left, or links   ymm13  0   ymm14  -inf   ymm15  the sign   ymm0-7  scratch
 //
 //  A single walk has k in rax alone; rcx, rdx, r8 are scratch.

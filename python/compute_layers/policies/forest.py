@@ -1,19 +1,19 @@
 # SPDX-License-Identifier: MIT
 """Several decision trees: what they have at their leaves is counted or added.
 
-The trees, as the family ``tree`` has them, stand one behind the other in ``feature``, ``threshold``, ``left``,
-``right`` and ``leaf``; ``root`` (int64) says for each tree where it begins, and its children count from there.
-So the arrays of scikit-learn's ``estimators_`` need only be joined.
+The trees, as the family ``tree`` has them, stand one behind the other in ``feature``, ``threshold``,
+``left``, ``right`` and ``leaf``; ``root`` (int64) says for each tree where it begins, and its children count
+from there. So the arrays of scikit-learn's ``estimators_`` need only be joined.
 
 Heads, and what they want in ``leaf``:
 
-* ``vote`` (``Discrete``): an action for each node, int64 (nodes,). The action that most trees have at their leaves;
-  of equally many votes the lowest action.
-* ``argmax``, ``threshold``, ``box``: float32 (nodes, rows). The numbers at the leaves are added in float32 in the
-  order of the trees; of the sums the head chooses as in the family ``linear``.
+* ``vote`` (``Discrete``): an action for each node, int64 (nodes,). The action that most trees have at their
+  leaves; of equally many votes the lowest action.
+* ``argmax``, ``threshold``, ``box``: float32 (nodes, rows). The numbers at the leaves are added in float32 in
+  the order of the trees; of the sums the head chooses as in the family ``linear``.
 
-A mean of trees, as random forests have it, is a sum of leaves divided beforehand; what boosting starts from is a
-tree that is a single leaf.
+A mean of trees, as random forests have it, is a sum of leaves divided beforehand; what boosting starts from
+is a tree that is a single leaf.
 """
 
 from __future__ import annotations

@@ -1,12 +1,14 @@
 # SPDX-License-Identifier: MIT
 """A decision tree: at each node one number of the observation against a threshold, at the leaf an action.
 
-A walk starts at node 0. At an inner node it goes right if x[feature] > threshold, else left; NaN compares false
-and goes left. At a leaf it ends. The tensors have an entry for each node, as scikit-learn's ``tree_`` has them:
+A walk starts at node 0. At an inner node it goes right if x[feature] > threshold, else left; NaN compares
+false and goes left. At a leaf it ends. The tensors have an entry for each node, as scikit-learn's ``tree_``
+has them:
 
 * ``feature`` (int64): which number of the observation; -2 at a leaf.
 * ``threshold`` (float32): counts for nothing at a leaf.
-* ``left``, ``right`` (int64): the children, which stand behind their parent and have no other; both -1 at a leaf.
+* ``left``, ``right`` (int64): the children, which stand behind their parent and have no other; both -1 at a
+  leaf.
 * ``leaf``: counts for nothing at an inner node, but must be of the kind that a leaf has.
 
 Heads, and what they want in ``leaf``:
@@ -18,13 +20,13 @@ Heads, and what they want in ``leaf``:
 Of a ``Discrete`` observation feature 0, the only one, is the number of the state. Spaces have at most 2**24
 members: these numbers are exact in float32.
 
-CartPole's ``tree-2`` asks for the side to which the pole leans, then whether it moves to the other fast enough:
-feature = [2, 3, -2, -2, 3, -2, -2], threshold = [0, 0.5, 0, 0, -0.5, 0, 0], left = [1, 2, -1, -1, 5, -1, -1],
-right = [4, 3, -1, -1, 6, -1, -1], leaf = [0, 0, 0, 1, 0, 0, 1], head ``vote``.
+CartPole's ``tree-2`` asks for the side to which the pole leans, then whether it moves to the other fast
+enough: feature = [2, 3, -2, -2, 3, -2, -2], threshold = [0, 0.5, 0, 0, -0.5, 0, 0], left = [1, 2, -1, -1, 5,
+-1, -1], right = [4, 3, -1, -1, 6, -1, -1], leaf = [0, 0, 0, 1, 0, 0, 1], head ``vote``.
 
-From a classifier of scikit-learn come ``tree_.feature``, ``tree_.children_left`` and ``tree_.children_right`` as
-they are, ``classes_[tree_.value[:, 0].argmax(axis=1)]`` for ``leaf``, and ``tree_.threshold`` rounded down to
-float32, which takes the same side for every float32: x > t just if x is greater than t rounded down.
+From a classifier of scikit-learn come ``tree_.feature``, ``tree_.children_left`` and ``tree_.children_right``
+as they are, ``classes_[tree_.value[:, 0].argmax(axis=1)]`` for ``leaf``, and ``tree_.threshold`` rounded down
+to float32, which takes the same side for every float32: x > t just if x is greater than t rounded down.
 """
 
 from __future__ import annotations
@@ -106,7 +108,7 @@ def check_spaces(observation: Space, action: Space, head: str, tensors: Mapping[
 
 
 def check_nodes(observation: Space, tensors: Mapping[str, Any], first: int, end: int) -> None:
-    """Raises ValueError unless the nodes from ``first`` to before ``end`` are a tree; children count from there."""
+    """Raises ValueError unless the nodes from ``first`` to before ``end`` are a tree, counted from there."""
     nodes = end - first
     feature, left, right = (tensors[name][first:end].tolist() for name in ("feature", "left", "right"))
     parent = [-1] * nodes
@@ -114,29 +116,32 @@ def check_nodes(observation: Space, tensors: Mapping[str, Any], first: int, end:
         if left[node] == right[node] == LEAF:
             if feature[node] != NO_FEATURE:
                 raise ValueError(
-                    f"feature[{first + node}] is {feature[node]}; allowed: {NO_FEATURE}, for its children are {LEAF}"
+                    f"feature[{first + node}] is {feature[node]}; "
+                    f"allowed: {NO_FEATURE}, for its children are {LEAF}"
                 )
             continue
         if not 0 <= feature[node] < observation.size:
             raise ValueError(
-                f"feature[{first + node}] is {feature[node]}; allowed: 0 to {observation.size - 1}, or {NO_FEATURE} "
-                f"for a leaf, whose children are both {LEAF}"
+                f"feature[{first + node}] is {feature[node]}; allowed: 0 to {observation.size - 1}, "
+                f"or {NO_FEATURE} for a leaf, whose children are both {LEAF}"
             )
         for name, child in (("left", left[node]), ("right", right[node])):
             if not node < child < nodes:
                 raise ValueError(
-                    f"{name}[{first + node}] is {child}; allowed: a node behind its parent, above {node} and below "
-                    f"{nodes}, or {LEAF} for both children"
+                    f"{name}[{first + node}] is {child}; allowed: a node behind its parent, "
+                    f"above {node} and below {nodes}, or {LEAF} for both children"
                 )
             if parent[child] != -1:
                 raise ValueError(
-                    f"{name}[{first + node}] is {child}, a child of node {first + parent[child]} already; allowed: one parent"
+                    f"{name}[{first + node}] is {child}, a child of node {first + parent[child]} already; "
+                    "allowed: one parent"
                 )
             parent[child] = node
     for node in range(1, nodes):
         if parent[node] == -1:
             raise ValueError(
-                f"node {first + node} is nobody's child; allowed: every node but the first is in left or right"
+                f"node {first + node} is nobody's child; "
+                "allowed: every node but the first is in left or right"
             )
 
 
