@@ -146,6 +146,12 @@ def test_a_rollout_for_which_the_system_has_no_threads_is_an_exception() -> None
         limit = pages * resource.getpagesize() + 2**26
         resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
         try:
+            bytearray(2**27)
+        except MemoryError:
+            pass
+        else:
+            print("no limit")
+        try:
             cl.rollout({GAME.id!r}, "pd", episodes=2000, num_envs=1024, threads=1024)
         except (RuntimeError, MemoryError, OSError) as problem:
             print(type(problem).__name__)
@@ -158,4 +164,6 @@ def test_a_rollout_for_which_the_system_has_no_threads_is_an_exception() -> None
     done = subprocess.run([sys.executable, "-c", textwrap.dedent(script)], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines()[-1] == "alive"
+    if "no limit" in done.stdout:
+        pytest.skip("this system, or what emulates it, limits no address space")
     assert "served" not in done.stdout
