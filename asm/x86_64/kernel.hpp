@@ -6,9 +6,8 @@
 
 namespace compute_layers::asm_x86_64 {
 
-
-// Bit i of four becomes byte i: times kFlagSpread it stands in the bits i + 7k, all of them distinct, of which
-// kFlagBytes keeps 8i. (pdep, made for this, takes Zen 1 and 2 some twenty cycles.)
+// Bit i of four becomes byte i: times kFlagSpread it stands in the bits i + 7k, all of them distinct, of
+// which kFlagBytes keeps 8i. (pdep, made for this, takes Zen 1 and 2 some twenty cycles.)
 constexpr uint64_t kFlagSpread = 1 << 0 | 1 << 7 | 1 << 14 | 1 << 21;
 constexpr uint64_t kFlagBytes = 0x0101'0101;
 
