@@ -39,7 +39,7 @@ class _Call(ctypes.Structure):
         ("kind", ctypes.c_int64),
         ("entry", ctypes.c_void_p),
         *((name, ctypes.c_int64) for name in ("chosen", "broken", "assembly", "placement", "filling")),
-        *((name, ctypes.c_int64) for name in ("n", "valid", "limit", "inputs", "outputs", "head")),
+        *((name, ctypes.c_int64) for name in ("n", "valid", "limit", "inputs", "states", "outputs", "head")),
         ("arrays", ctypes.POINTER(_Array)),
         ("count", ctypes.c_int64),
     ]
@@ -66,7 +66,7 @@ class Case:
         kind: one of KINDS.
         stem, level, isa: whose kernel.
         chosen: what its ``select`` is told besides the parameters: ``in_play`` of a step, ``single`` of an act.
-        n, valid, limit, inputs, outputs, head: as in Batch and PolicyBatch.
+        n, valid, limit, inputs, states, outputs, head: as in Batch and PolicyBatch.
         arrays: by the names of Batch and PolicyBatch; those that a kernel writes are as long as they will be.
         tensors: of a policy.
         broken: which of the broken kernels takes the kernel's place; None for none.
@@ -81,6 +81,7 @@ class Case:
     valid: int = 0
     limit: int = 0
     inputs: int = 0
+    states: int = 0
     outputs: int = 0
     head: str = "argmax"
     chosen: bool = False
@@ -198,6 +199,7 @@ class Checker:
             case.valid,
             case.limit,
             case.inputs,
+            case.states,
             case.outputs,
             HEADS.index(case.head),
             arrays,

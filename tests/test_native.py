@@ -191,7 +191,9 @@ def policy_cases(family: Family) -> list[Case]:
                 for tensor in tensors.values()
             ]
             outputs = action.n if discrete else action.size
-            cases.append(replace(case, n=n, valid=n - 3, inputs=observation.size, outputs=outputs))
+            states = observation.n if isinstance(observation, Discrete) else 0
+            case = replace(case, inputs=observation.size, states=states, outputs=outputs)
+            cases.append(replace(case, n=n, valid=n - 3))
     return cases
 
 

@@ -69,7 +69,7 @@ constexpr PolicyArray kPolicy[] = {
 };
 // A new pointer belongs into one of the tables.
 static_assert(sizeof(Batch) == 8 * (4 + std::size(kBatch)));
-static_assert(sizeof(PolicyBatch) == 8 * (8 + std::size(kPolicy)));
+static_assert(sizeof(PolicyBatch) == 8 * (9 + std::size(kPolicy)));
 
 // An array as the caller has it: contents before the call, and after it where the kernel may write.
 struct Array {
@@ -89,7 +89,7 @@ struct Call {
     int64_t placement;
     int64_t filling;  // the byte that outputs and scratch memory hold before the call
     int64_t n, valid, limit;
-    int64_t inputs, outputs, head;
+    int64_t inputs, states, outputs, head;
     const Array* arrays;
     int64_t count;
 };
@@ -255,6 +255,7 @@ class Guarded {
         batch.n = call_.n;
         batch.valid = call_.valid;
         batch.inputs = call_.inputs;
+        batch.states = call_.states;
         batch.outputs = call_.outputs;
         batch.head = static_cast<Head>(call_.head);
         const Array* array = call_.arrays;
@@ -351,6 +352,7 @@ const Entry* find(const Entry* entries, int64_t count, const char* stem) {
 PolicyBatch plain(const Call& call, std::vector<Tensor>& tensors) {
     PolicyBatch batch = {};
     batch.inputs = call.inputs;
+    batch.states = call.states;
     batch.outputs = call.outputs;
     batch.head = static_cast<Head>(call.head);
     const Array* array = call.arrays;

@@ -75,51 +75,64 @@ void act_discrete_single(const PolicyBatch* batch) {
     OP(str, R(2), "[x12, " start "]",                       "lane 2")                                    \
     OP(str, R(3), "[x13, " start "]",                       "lane 3")
 
-#define ACT_BOX(name, bytes, R)                                                                          \
-void name(const PolicyBatch* batch) {                                                                    \
-    asm volatile(                                                                                        \
-        OP(ldr, "x2", B(tensors),                           "tensors")                                   \
-        OP(ldr, "x2", "[x2]",                               "table")                                     \
-        OP(ldr, "x1", B(observation),                       "states")                                    \
-        OP(ldr, "x10", B(action),                           "actions")                                   \
-        OP(ldr, "x3", B(n),                                 "lanes")                                     \
-        OP(ldr, "x14", B(outputs),                          "numbers in a row")                          \
-        OP(lsl, "x14", "x14", "#2",                         "bytes of a row")                            \
-        OP(sub, "x8", "x14", "#" #bytes,                    "where the last piece begins")               \
-        LOOP(1)                                                                                          \
-        MCA_BEGIN("table/" #name " lanes=4")                                                             \
-        OP(ldp, "x4", "x5", "[x1]", "#16",                  "state, lanes 0 1")                          \
-        OP(ldp, "x6", "x7", "[x1]", "#16",                  "lanes 2 3")                                 \
-        OP(madd, "x4", "x4", "x14", "x2",                   "the row, lane 0")                           \
-        OP(madd, "x5", "x5", "x14", "x2",                   "lane 1")                                    \
-        OP(madd, "x6", "x6", "x14", "x2",                   "lane 2")                                    \
-        OP(madd, "x7", "x7", "x14", "x2",                   "lane 3")                                    \
-        OP(add, "x11", "x10", "x14",                        "action, lane 1")                            \
-        OP(add, "x12", "x10", "x14, lsl #1",                "lane 2")                                    \
-        OP(add, "x13", "x11", "x14, lsl #1",                "lane 3")                                    \
-        OP(mov, "x9", "#0",                                 "the first piece")                           \
-        OP(cbz, "x8", "3f",                                 "more than one? no")                         \
-        LABEL(2)                                                                                         \
-        PIECE(R, "x9")                                                                                   \
-        OP(add, "x9", "x9", "#" #bytes,                     "the next piece")                            \
-        OP(cmp, "x9", "x8",                                 "before the last one?")                      \
-        OP(b.lt, "2b",                                      "next piece")                                \
-        LABEL(3)                                                                                         \
-        PIECE(R, "x8")                                                                                   \
-        OP(add, "x10", "x13", "x14",                        "4 actions further")                         \
-        OP(subs, "x3", "x3", "#4",                          "4 lanes less")                              \
-        MCA_END                                                                                          \
-        OP(b.ne, "1b",                                      "next 4 lanes")                              \
-        :                                                                                                \
-        : [b] "r"(batch), OFFSET(PolicyBatch, n), OFFSET(PolicyBatch, outputs),                          \
-          OFFSET(PolicyBatch, observation), OFFSET(PolicyBatch, action), OFFSET(PolicyBatch, tensors)    \
-        : "x1", "x2", "x3", "x4", "x5", "x6", "x7", "x8", "x9", "x10", "x11", "x12", "x13", "x14",       \
-          FREE_V_CLOBBERS, "memory", "cc");                                                              \
+#define BOX(bytes, R)                                                                                    \
+    OP(ldr, "x2", B(tensors),                           "tensors")                                       \
+    OP(ldr, "x2", "[x2]",                               "table")                                         \
+    OP(ldr, "x1", B(observation),                       "states")                                        \
+    OP(ldr, "x10", B(action),                           "actions")                                       \
+    OP(ldr, "x3", B(n),                                 "lanes")                                         \
+    OP(ldr, "x14", B(outputs),                          "numbers in a row")                              \
+    OP(lsl, "x14", "x14", "#2",                         "bytes of a row")                                \
+    OP(sub, "x8", "x14", "#" #bytes,                    "where the last piece begins")                   \
+    LOOP(1)                                                                                              \
+    MCA_BEGIN("table/box piece=" #bytes " lanes=4")                                                      \
+    OP(ldp, "x4", "x5", "[x1]", "#16",                  "state, lanes 0 1")                              \
+    OP(ldp, "x6", "x7", "[x1]", "#16",                  "lanes 2 3")                                     \
+    OP(madd, "x4", "x4", "x14", "x2",                   "the row, lane 0")                               \
+    OP(madd, "x5", "x5", "x14", "x2",                   "lane 1")                                        \
+    OP(madd, "x6", "x6", "x14", "x2",                   "lane 2")                                        \
+    OP(madd, "x7", "x7", "x14", "x2",                   "lane 3")                                        \
+    OP(add, "x11", "x10", "x14",                        "action, lane 1")                                \
+    OP(add, "x12", "x10", "x14, lsl #1",                "lane 2")                                        \
+    OP(add, "x13", "x11", "x14, lsl #1",                "lane 3")                                        \
+    OP(mov, "x9", "#0",                                 "the first piece")                               \
+    OP(cbz, "x8", "3f",                                 "more than one? no")                             \
+    LABEL(2)                                                                                             \
+    PIECE(R, "x9")                                                                                       \
+    OP(add, "x9", "x9", "#" #bytes,                     "the next piece")                                \
+    OP(cmp, "x9", "x8",                                 "before the last one?")                          \
+    OP(b.lt, "2b",                                      "next piece")                                    \
+    LABEL(3)                                                                                             \
+    PIECE(R, "x8")                                                                                       \
+    OP(add, "x10", "x13", "x14",                        "4 actions further")                             \
+    OP(subs, "x3", "x3", "#4",                          "4 lanes less")                                  \
+    MCA_END                                                                                              \
+    OP(b.ne, "1b",                                      "next 4 lanes")
+
+#define BOX_OPERANDS                                                                                     \
+    [b] "r"(batch), OFFSET(PolicyBatch, n), OFFSET(PolicyBatch, outputs),                                \
+    OFFSET(PolicyBatch, observation), OFFSET(PolicyBatch, action), OFFSET(PolicyBatch, tensors)
+#define BOX_CLOBBERS                                                                                     \
+    "x1", "x2", "x3", "x4", "x5", "x6", "x7", "x8", "x9", "x10", "x11", "x12", "x13", "x14",             \
+    FREE_V_CLOBBERS, "memory", "cc"
+
+void act_box_4(const PolicyBatch* batch) {
+    asm volatile(
+        BOX(16, Q)
+        : : BOX_OPERANDS : BOX_CLOBBERS);
 }
 
-ACT_BOX(act_box_4, 16, Q)
-ACT_BOX(act_box_2, 8, D)
-ACT_BOX(act_box_1, 4, S)
+void act_box_2(const PolicyBatch* batch) {
+    asm volatile(
+        BOX(8, D)
+        : : BOX_OPERANDS : BOX_CLOBBERS);
+}
+
+void act_box_1(const PolicyBatch* batch) {
+    asm volatile(
+        BOX(4, S)
+        : : BOX_OPERANDS : BOX_CLOBBERS);
+}
 
 // clang-format on
 
