@@ -15,7 +15,7 @@ import importlib.util
 import pickle
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib.machinery import ExtensionFileLoader
 from pathlib import Path
 from typing import Any
@@ -38,7 +38,8 @@ class _Call(ctypes.Structure):
     _fields_ = [
         ("kind", ctypes.c_int64),
         ("entry", ctypes.c_void_p),
-        *((name, ctypes.c_int64) for name in ("chosen", "broken", "assembly", "placement", "filling")),
+        ("pack", ctypes.c_void_p),
+        *((name, ctypes.c_int64) for name in ("chosen", "broken", "placement", "filling")),
         *((name, ctypes.c_int64) for name in ("n", "valid", "limit", "inputs", "states", "outputs", "head")),
         ("arrays", ctypes.POINTER(_Array)),
         ("count", ctypes.c_int64),
@@ -190,9 +191,9 @@ class Checker:
         call = _Call(
             KINDS.index(case.kind),
             self._entry(case),
+            self._entry(replace(case, kind="pack")) if case.kind == "act" else None,
             case.chosen,
             -1 if case.broken is None else case.broken,
-            case.level == "asm",
             0,
             0,
             case.n,

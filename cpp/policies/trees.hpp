@@ -144,10 +144,16 @@ class Packer {
         for (int64_t f = 0; f < inputs; ++f) places_[f] = inputs < kWordBlock ? f : kMissing;
         packed_->words = inputs;
         if (inputs < kWordBlock) return;
+        bool asked = false;
         for (int64_t node = 0; node < tensor(kFeature).rows; ++node) {
             const int64_t feature = value(tensor(kFeature), node);
-            if (feature >= 0) places_[feature] = 0;
+            if (feature < 0) continue;
+            places_[feature] = 0;
+            asked = true;
         }
+        // A walk that stands at a leaf compares it with the first word: there must be one, though nobody
+        // asks.
+        if (!asked) places_[0] = 0;
         int64_t* const starts = take<int64_t>(most_blocks(b_));
         packed_->starts = starts;
         for (int64_t f = 0; f < inputs; ++f) {

@@ -82,10 +82,10 @@ struct Array {
 // A call as the caller describes it, in the order of `names`.
 struct Call {
     int64_t kind;
-    void* entry;       // SelectStep, SelectAct, Reset, Observe or Pack
-    int64_t chosen;    // what `select` is told: in_play, single
-    int64_t broken;    // which of kBroken takes the kernel's place; -1 for none
-    int64_t assembly;  // whether it is of level asm
+    void* entry;     // SelectStep, SelectAct, Reset, Observe or Pack
+    Pack* pack;      // of the policy of an act; null for none
+    int64_t chosen;  // what `select` is told: in_play, single
+    int64_t broken;  // which of kBroken takes the kernel's place; -1 for none
     int64_t placement;
     int64_t filling;  // the byte that outputs and scratch memory hold before the call
     int64_t n, valid, limit;
@@ -154,6 +154,13 @@ class Guarded {
                 memory_[i].fill(static_cast<std::byte>(call.filling));
             }
         }
+        // Where it is to stay: packed memory may point into itself. Packing has a call of its own to be
+        // judged in.
+        if (call.kind == kAct && call.pack) {
+            GuardedArray& packed = find("packed");
+            packed.fill(static_cast<std::byte>(call.filling));
+            call.pack(reinterpret_cast<const PolicyBatch*>(struct_->data()), packed.data());
+        }
     }
 
     void run(std::vector<std::string>& findings) {
@@ -167,7 +174,7 @@ class Guarded {
             const uint64_t first =
                 call_.kind == kStep ? reinterpret_cast<uint64_t>(find("params").data()) : argument;
             const uint64_t selecting[kArguments] = {first, static_cast<uint64_t>(call_.chosen), 0, 0};
-            kernel = reinterpret_cast<void*>(guarded(call_.entry, selecting, false, findings));
+            kernel = reinterpret_cast<void*>(guarded(call_.entry, selecting, findings));
             if (!kernel && findings.empty()) findings.push_back("none: there is no kernel");
             if (!kernel) return;
         } else if (call_.kind == kPack) {
@@ -181,8 +188,7 @@ class Guarded {
             check_kernel = kernel;
             kernel = kBroken[call_.broken].function;
         }
-        const bool assembly = call_.assembly && (call_.kind == kStep || call_.kind == kAct);
-        guarded(kernel, arguments, assembly, findings);
+        guarded(kernel, arguments, findings);
         for (size_t i = 0; i < memory_.size(); ++i) {
             memory_[i].unprotect();
             const std::string damage = memory_[i].damage();
@@ -203,6 +209,7 @@ class Guarded {
     void check_defined(std::vector<std::string>& findings) {
         for (const auto& [array, memory] : given_) {
             if (access_[memory] != Access::both && access_[memory] != Access::output) continue;
+            if (call_.kind == kPack) continue;  // what is packed may have gaps
             for (int64_t piece = 0; piece < array->pieces; ++piece) {
                 const std::byte* const data =
                     memory_[memory].data() + static_cast<size_t>(piece) * memory_[memory].pitch();
@@ -295,7 +302,7 @@ class Guarded {
                              [&](const GuardedArray& m) { return m.name() == name; });
     }
 
-    uint64_t guarded(void* function, const uint64_t (&arguments)[kArguments], bool assembly,
+    uint64_t guarded(void* function, const uint64_t (&arguments)[kArguments],
                      std::vector<std::string>& findings) {
         if (placement_ == Placement::heap) {
             const unsigned before = VALGRIND_COUNT_ERRORS;
@@ -307,7 +314,7 @@ class Guarded {
             return result;
         }
         const FaultHandler handler;
-        if (sigsetjmp(after_fault, 1) == 0) return call(function, arguments, assembly, findings);
+        if (sigsetjmp(after_fault, 1) == 0) return call(function, arguments, findings);
         restore_modes();
         findings.push_back(fault());
         return 0;

@@ -72,8 +72,13 @@ void GuardedArray::set_canaries() {
 }
 
 void GuardedArray::fill(std::byte value) {
-    if (!guarded_) return;  // valgrind shall see that nobody wrote it
-    each_piece([&](size_t, std::byte* data) { std::memset(data, static_cast<int>(value), bytes_); });
+    each_piece([&](size_t, std::byte* data) {
+        if (guarded_) {
+            std::memset(data, static_cast<int>(value), bytes_);
+        } else {
+            VALGRIND_MAKE_MEM_UNDEFINED(data, bytes_);
+        }
+    });
 }
 
 void GuardedArray::copy_from(const void* contents) {

@@ -158,8 +158,7 @@ constexpr uint32_t kControlWord = 0xFFFF;
 
 }  // namespace
 
-uint64_t call(void* function, const uint64_t (&arguments)[kArguments], bool assembly,
-              std::vector<std::string>& findings) {
+uint64_t call(void* function, const uint64_t (&arguments)[kArguments], std::vector<std::string>& findings) {
     State& s = check_state;
     s = {};
     s.function = reinterpret_cast<uint64_t>(function);
@@ -195,9 +194,8 @@ uint64_t call(void* function, const uint64_t (&arguments)[kArguments], bool asse
         const Half zero = {};
         const bool cleared = std::memcmp(&s.upper[i], &zero, sizeof zero) == 0;
         const bool untouched = std::memcmp(&s.upper[i], s.upper_before, sizeof(Half)) == 0;
-        if (cleared || (untouched && !assembly)) continue;
-        findings.push_back("upper halves: ymm" + std::to_string(i) +
-                           (untouched ? ": no vzeroupper was executed" : ": left with a number in it"));
+        if (cleared || untouched) continue;
+        findings.push_back("upper halves: ymm" + std::to_string(i) + ": left with a number in it");
         break;
     }
     return s.result;

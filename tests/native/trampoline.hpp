@@ -11,10 +11,8 @@ namespace compute_layers::check {
 constexpr int kArguments = 4;
 
 // Calls `function`, which may break everything but its return address.
-//   assembly  one of our asm kernels: on x86-64 it must have executed vzeroupper
 // Returns what it returned; appends what it broke to `findings`, each line "<catcher>: <what>".
-uint64_t call(void* function, const uint64_t (&arguments)[kArguments], bool assembly,
-              std::vector<std::string>& findings);
+uint64_t call(void* function, const uint64_t (&arguments)[kArguments], std::vector<std::string>& findings);
 
 // Gives the thread its default floating-point mode and flags back, after a call that was abandoned.
 void restore_modes();

@@ -8,6 +8,7 @@
 #else
 #define CHECK_HAS_VALGRIND 0
 #define VALGRIND_MAKE_MEM_NOACCESS(address, bytes) (static_cast<void>(address), static_cast<void>(bytes))
+#define VALGRIND_MAKE_MEM_UNDEFINED(address, bytes) (static_cast<void>(address), static_cast<void>(bytes))
 #define VALGRIND_CHECK_MEM_IS_DEFINED(address, bytes) \
     (static_cast<void>(address), static_cast<void>(bytes), 0)
 #define VALGRIND_COUNT_ERRORS 0
