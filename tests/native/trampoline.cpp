@@ -340,8 +340,7 @@ check_trampoline:
 )");
 // clang-format on
 
-uint64_t call(void* function, const uint64_t (&arguments)[kArguments], bool,
-              std::vector<std::string>& findings) {
+uint64_t call(void* function, const uint64_t (&arguments)[kArguments], std::vector<std::string>& findings) {
     State& s = check_state;
     s = {};
     s.function = reinterpret_cast<uint64_t>(function);
