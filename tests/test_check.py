@@ -105,7 +105,6 @@ def test_the_levels_of_a_game_agree(id: str) -> None:
     )
 
 
-@pytest.mark.emulate
 @pytest.mark.parametrize("stem", registry.families())
 def test_the_levels_of_a_policy_agree(stem: str) -> None:
     family = registry.family(stem)

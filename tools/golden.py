@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,7 @@ from compute_layers.agents import Agent
 from compute_layers.batch import Batch
 from compute_layers.check import (
     Draw,
+    MadeUp,
     file_of,
     largest_tensors,
     made_up_policies,
@@ -117,25 +119,31 @@ def row(numbers: NDArray[Any]) -> str:
     return ", ".join(str(number) for number in numbers.ravel())
 
 
-def decisions(stem: str, level: cl.Level = PYTHON) -> str:
-    """The text of a family's golden file, decided at a level: for each head and each kind of observation the
-    first spaces that the family serves, with all choices."""
+@cache
+def small_policies(stem: str) -> list[tuple[MadeUp, dict[str, NDArray[Any]]]]:
+    """For each head, each choice and each kind of observation a policy for the first spaces that the family
+    serves, with its parameters."""
     family = registry.family(stem)
     spaces = [with_spaces(game(cl.games()[0]), *pair) for pair in SPACES]
-    lines, seen = [f"policy  {stem}", f"seed    {SEED}"], set()
+    found: dict[Any, tuple[MadeUp, dict[str, NDArray[Any]]]] = {}
     for made_up in made_up_policies(family, spaces):
         case = (type(made_up.game.spec.observation), made_up.head, *made_up.choices.values())
-        if made_up.kind != "ordinary" or case in seen:
-            continue
-        seen.add(case)
-        tensors = largest_tensors(family, made_up.head, made_up.game, NUMBERS)
+        if made_up.kind == "ordinary" and case not in found:
+            found[case] = made_up, largest_tensors(family, made_up.head, made_up.game, NUMBERS)
+    return list(found.values())
+
+
+def decisions(stem: str, level: cl.Level = PYTHON) -> str:
+    """The text of a family's golden file, decided at a level."""
+    lines = [f"policy  {stem}", f"seed    {SEED}"]
+    for made_up, tensors in small_policies(stem):
         title = [made_up.game.id, f"head {made_up.head}"]
         title += [f"{name} {choice}" for name, choice in made_up.choices.items()]
         lines += ["", f"== {', '.join(title)} =="]
         for name, tensor in tensors.items():
             lines.append(f"{name}  {tensor.dtype} {tensor.shape}")
             lines += [f"    {row(part)}" for part in (tensor if tensor.ndim > 1 else [tensor])]
-        file = file_of(family, made_up.game, made_up.head, made_up.choices, tensors)
+        file = file_of(registry.family(stem), made_up.game, made_up.head, made_up.choices, tensors)
         observations = observations_of(made_up.game.spec.observation, Draw(SEED), ROWS)
         actions = Agent(file, level.name, level.isa, SEED)(observations)
         for observation, action in zip(observations, actions, strict=True):
