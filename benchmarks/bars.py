@@ -16,6 +16,7 @@ BARS: dict[str, dict[str, dict[str, Any]]] = {
         "gym.make, level cpp / Gymnasium": {"least": 4},
         "rollout pd, asm x asm / the rule in Python on Gymnasium": {"least": 1500},
         "agent(obs), one observation, pd": {"most": 600, "unit": "ns over an empty call"},
+        "agent(obs), one observation, mlp-64x64": {"most": 800, "unit": "ns over an empty call"},
         "rollout, 2 threads / 1 thread": {"least": 1.85},
         "rollout, 1M lanes / 1k lanes": {"most": 1.1, "unit": "of the cost per step"},
         "import and first step of 1024 lanes": {"most": 0.3, "unit": "s over import gymnasium"},
