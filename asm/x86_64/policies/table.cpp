@@ -91,60 +91,78 @@ void act_discrete_single(const PolicyBatch* batch) {
     OP(MOVE, R(2), "-" #bytes "(%%r13,%%" #end ")",         "lane 2")                                    \
     OP(MOVE, R(3), "-" #bytes "(%%r14,%%" #end ")",         "lane 3")
 
-#define ACT_BOX(name, bytes, MOVE, R)                                                                    \
-void name(const PolicyBatch* batch) {                                                                    \
-    asm volatile(                                                                                        \
-        OP(mov, "%c[tensors](%[b])", "%%rdx",               "tensors")                                   \
-        OP(mov, "(%%rdx)", "%%rdx",                         "table")                                     \
-        OP(mov, "%c[observation](%[b])", "%%rsi",           "states")                                    \
-        OP(mov, "%c[action](%[b])", "%%rdi",                "actions")                                   \
-        OP(mov, "%c[n](%[b])", "%%rcx",                     "lanes")                                     \
-        OP(mov, "%c[outputs](%[b])", "%%r8",                "numbers in a row")                          \
-        OP(shl, "$2", "%%r8",                               "bytes of a row")                            \
-        LOOP(1)                                                                                          \
-        MCA_BEGIN("table/" #name " lanes=4")                                                             \
-        OP(mov, "%%r8", "%%rax",                            "bytes of a row")                            \
-        OP(imul, "(%%rsi)", "%%rax",                        "state, lane 0: its place")                  \
-        OP(mov, "%%r8", "%%rbx",                            "bytes of a row")                            \
-        OP(imul, "8(%%rsi)", "%%rbx",                       "lane 1")                                    \
-        OP(mov, "%%r8", "%%r10",                            "bytes of a row")                            \
-        OP(imul, "16(%%rsi)", "%%r10",                      "lane 2")                                    \
-        OP(mov, "%%r8", "%%r11",                            "bytes of a row")                            \
-        OP(imul, "24(%%rsi)", "%%r11",                      "lane 3")                                    \
-        OP(add, "%%rdx", "%%rax",                           "the row, lane 0")                           \
-        OP(add, "%%rdx", "%%rbx",                           "lane 1")                                    \
-        OP(add, "%%rdx", "%%r10",                           "lane 2")                                    \
-        OP(add, "%%rdx", "%%r11",                           "lane 3")                                    \
-        OP(lea, "(%%rdi,%%r8)", "%%r12",                    "action, lane 1")                            \
-        OP(lea, "(%%rdi,%%r8,2)", "%%r13",                  "lane 2")                                    \
-        OP(lea, "(%%r12,%%r8,2)", "%%r14",                  "lane 3")                                    \
-        OP(mov, "$" #bytes, "%%r9d",                        "a piece")                                   \
-        OP(cmp, "%%r8", "%%r9",                             "more than that?")                           \
-        OP(jge, "3f",                                       "no")                                        \
-        LABEL(2)                                                                                         \
-        PIECE(MOVE, R, bytes, r9)                                                                        \
-        OP(add, "$" #bytes, "%%r9",                         "one piece more")                            \
-        OP(cmp, "%%r8", "%%r9",                             "more than that?")                           \
-        OP(jl, "2b",                                        "next piece")                                \
-        LABEL(3)                                                                                         \
-        PIECE(MOVE, R, bytes, r8)                                                                        \
-        OP(add, "$32", "%%rsi",                             "4 states further")                          \
-        OP(lea, "(%%r14,%%r8)", "%%rdi",                    "4 actions further")                         \
-        OP(sub, "$4", "%%rcx",                              "4 lanes less")                              \
-        MCA_END                                                                                          \
-        OP(jnz, "1b",                                       "next 4 lanes")                              \
-        OP(vzeroupper,                                      "leave no upper halves")                     \
-        : [b] "+r"(batch)                                                                                \
-        : OFFSET(PolicyBatch, n), OFFSET(PolicyBatch, outputs), OFFSET(PolicyBatch, observation),        \
-          OFFSET(PolicyBatch, action), OFFSET(PolicyBatch, tensors)                                      \
-        : "rax", "rbx", "rcx", "rdx", "rsi", "rdi", "r8", "r9", "r10", "r11", "r12", "r13", "r14",       \
-          YMM_CLOBBERS, "memory", "cc");                                                                 \
+#define BOX(bytes, MOVE, R)                                                                              \
+    OP(mov, "%c[tensors](%[b])", "%%rdx",               "tensors")                                       \
+    OP(mov, "(%%rdx)", "%%rdx",                         "table")                                         \
+    OP(mov, "%c[observation](%[b])", "%%rsi",           "states")                                        \
+    OP(mov, "%c[action](%[b])", "%%rdi",                "actions")                                       \
+    OP(mov, "%c[n](%[b])", "%%rcx",                     "lanes")                                         \
+    OP(mov, "%c[outputs](%[b])", "%%r8",                "numbers in a row")                              \
+    OP(shl, "$2", "%%r8",                               "bytes of a row")                                \
+    LOOP(1)                                                                                              \
+    MCA_BEGIN("table/box piece=" #bytes " lanes=4")                                                      \
+    OP(mov, "%%r8", "%%rax",                            "bytes of a row")                                \
+    OP(imul, "(%%rsi)", "%%rax",                        "state, lane 0: its place")                      \
+    OP(mov, "%%r8", "%%rbx",                            "bytes of a row")                                \
+    OP(imul, "8(%%rsi)", "%%rbx",                       "lane 1")                                        \
+    OP(mov, "%%r8", "%%r10",                            "bytes of a row")                                \
+    OP(imul, "16(%%rsi)", "%%r10",                      "lane 2")                                        \
+    OP(mov, "%%r8", "%%r11",                            "bytes of a row")                                \
+    OP(imul, "24(%%rsi)", "%%r11",                      "lane 3")                                        \
+    OP(add, "%%rdx", "%%rax",                           "the row, lane 0")                               \
+    OP(add, "%%rdx", "%%rbx",                           "lane 1")                                        \
+    OP(add, "%%rdx", "%%r10",                           "lane 2")                                        \
+    OP(add, "%%rdx", "%%r11",                           "lane 3")                                        \
+    OP(lea, "(%%rdi,%%r8)", "%%r12",                    "action, lane 1")                                \
+    OP(lea, "(%%rdi,%%r8,2)", "%%r13",                  "lane 2")                                        \
+    OP(lea, "(%%r12,%%r8,2)", "%%r14",                  "lane 3")                                        \
+    OP(mov, "$" #bytes, "%%r9d",                        "a piece")                                       \
+    OP(cmp, "%%r8", "%%r9",                             "more than that?")                               \
+    OP(jge, "3f",                                       "no")                                            \
+    LABEL(2)                                                                                             \
+    PIECE(MOVE, R, bytes, r9)                                                                            \
+    OP(add, "$" #bytes, "%%r9",                         "one piece more")                                \
+    OP(cmp, "%%r8", "%%r9",                             "more than that?")                               \
+    OP(jl, "2b",                                        "next piece")                                    \
+    LABEL(3)                                                                                             \
+    PIECE(MOVE, R, bytes, r8)                                                                            \
+    OP(add, "$32", "%%rsi",                             "4 states further")                              \
+    OP(lea, "(%%r14,%%r8)", "%%rdi",                    "4 actions further")                             \
+    OP(sub, "$4", "%%rcx",                              "4 lanes less")                                  \
+    MCA_END                                                                                              \
+    OP(jnz, "1b",                                       "next 4 lanes")                                  \
+    OP(vzeroupper,                                      "leave no upper halves")
+
+#define BOX_OPERANDS                                                                                     \
+    OFFSET(PolicyBatch, n), OFFSET(PolicyBatch, outputs), OFFSET(PolicyBatch, observation),              \
+    OFFSET(PolicyBatch, action), OFFSET(PolicyBatch, tensors)
+#define BOX_CLOBBERS                                                                                     \
+    "rax", "rbx", "rcx", "rdx", "rsi", "rdi", "r8", "r9", "r10", "r11", "r12", "r13", "r14",             \
+    YMM_CLOBBERS, "memory", "cc"
+
+void act_box_8(const PolicyBatch* batch) {
+    asm volatile(
+        BOX(32, vmovups, Y)
+        : [b] "+r"(batch) : BOX_OPERANDS : BOX_CLOBBERS);
 }
 
-ACT_BOX(act_box_8, 32, vmovups, Y)
-ACT_BOX(act_box_4, 16, vmovups, X)
-ACT_BOX(act_box_2, 8, vmovq, X)
-ACT_BOX(act_box_1, 4, vmovd, X)
+void act_box_4(const PolicyBatch* batch) {
+    asm volatile(
+        BOX(16, vmovups, X)
+        : [b] "+r"(batch) : BOX_OPERANDS : BOX_CLOBBERS);
+}
+
+void act_box_2(const PolicyBatch* batch) {
+    asm volatile(
+        BOX(8, vmovq, X)
+        : [b] "+r"(batch) : BOX_OPERANDS : BOX_CLOBBERS);
+}
+
+void act_box_1(const PolicyBatch* batch) {
+    asm volatile(
+        BOX(4, vmovd, X)
+        : [b] "+r"(batch) : BOX_OPERANDS : BOX_CLOBBERS);
+}
 
 // clang-format on
 
