@@ -136,7 +136,9 @@ def _ladder(
     episodes: Annotated[
         int | None, typer.Option(min=2, help="Episodes of a native level; level python plays fewer.")
     ] = None,
-    quick: Annotated[bool, typer.Option("--quick", help="Fewer episodes and rounds: seconds, not minutes.")] = False,
+    quick: Annotated[
+        bool, typer.Option("--quick", help="Fewer episodes and rounds: seconds, not minutes.")
+    ] = False,
     to: Annotated[Path | None, typer.Option("--json", help="Also write the figures to this file.")] = None,
 ) -> None:
     """The same agents at every level: return against nanoseconds."""
