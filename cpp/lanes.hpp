@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "batch.hpp"
+#include "table.hpp"
 
 namespace compute_layers {
 
@@ -16,10 +17,13 @@ struct Shape {
     int64_t params;
     int64_t options;
     int64_t fields;        // of the state
-    int64_t observations;  // of a Discrete observation space, which are int64; 0 for a Box, float32
+    int64_t observations;  // of a Discrete or Tuple observation space, which are int64; 0 for a Box, float32
     int64_t observation;   // numbers in an observation
     int64_t actions;       // of a Discrete action space, which are int64; 0 for a Box, float32
     int64_t action;        // numbers in an action
+    int64_t info;          // fields of `info`
+    int64_t cache;         // fields of `cache`
+    std::vector<int64_t> radix;  // of a Tuple observation space how many values each number has; else empty
 
     size_t observation_bytes() const { return static_cast<size_t>(observation) * (observations ? 8 : 4); }
     int64_t outputs() const { return actions ? actions : action; }
@@ -59,7 +63,7 @@ class Arena {
 class Lanes {
   public:
     // n >= 1 lanes, rounded up to kLanes; zeroed, but for the streams of the padding.
-    Lanes(const Shape& shape, int64_t n, int64_t limit);
+    Lanes(const Shape& shape, int64_t n, int64_t limit, const Table* table);
     Lanes(const Lanes&) = delete;
     Lanes& operator=(const Lanes&) = delete;
 

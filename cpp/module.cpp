@@ -89,7 +89,7 @@ class PythonGame final : public GameLevel {
         rules_ = py::object();
     }
     bool native() const override { return false; }
-    void prepare(const double*, bool) override {}
+    void prepare(const Batch&, bool) override {}
     void step(const Batch& batch) override {
         const py::gil_scoped_acquire lock;
         rules_.attr("step")(BatchView{batch, shape_});
@@ -213,27 +213,93 @@ using Doubles = py::array_t<double, kExact>;
 using Integers = py::array_t<int64_t, kExact>;
 using Words = py::array_t<uint64_t, kExact>;
 
+// A tabular game's Table in memory of its own. Kernels index with what is in it, so every number is checked.
+class PyTable {
+  public:
+    // thresholds (states, actions, K); outcomes (states, actions, K + 1) by their fields; start_thresholds
+    // (M,), start_states (M + 1,).
+    PyTable(const Doubles& thresholds, const Doubles& probabilities, const Doubles& rewards,
+            const Integers& states, const Integers& terminated, const Doubles& start_thresholds,
+            const Integers& start_states) {
+        const auto fits = [&](const py::array& array) {
+            return array.ndim() == 3 && array.shape(0) == thresholds.shape(0) &&
+                   array.shape(1) == thresholds.shape(1) && array.shape(2) == thresholds.shape(2) + 1;
+        };
+        if (thresholds.ndim() != 3 || !thresholds.size() || !fits(probabilities) || !fits(rewards) ||
+            !fits(states) || !fits(terminated) || start_thresholds.ndim() != 1 || !start_thresholds.size() ||
+            start_states.ndim() != 1 || start_states.size() != start_thresholds.size() + 1) {
+            throw py::value_error("the arrays of a table have shapes that do not belong together");
+        }
+        table_.states = thresholds.shape(0);
+        table_.actions = thresholds.shape(1);
+        table_.outcomes = thresholds.shape(2);
+        table_.starts = start_thresholds.size();
+        const auto known = [&](const Integers& numbers) {
+            return std::all_of(numbers.data(), numbers.data() + numbers.size(),
+                               [&](int64_t state) { return state >= 0 && state < table_.states; });
+        };
+        if (!known(states) || !known(start_states)) throw py::value_error("the table has an unknown state");
+        const size_t count = static_cast<size_t>(states.size());
+        const size_t rows = arena_.reserve(1, count * sizeof(Outcome));
+        const size_t limits = arena_.reserve(1, static_cast<size_t>(thresholds.nbytes()));
+        const size_t first_limits = arena_.reserve(1, static_cast<size_t>(start_thresholds.nbytes()));
+        const size_t first_states = arena_.reserve(1, static_cast<size_t>(start_states.nbytes()));
+        arena_.allocate();
+        Outcome* const outcomes = arena_.at<Outcome>(rows);
+        for (size_t i = 0; i < count; ++i) {
+            outcomes[i] = {probabilities.data()[i], rewards.data()[i], states.data()[i],
+                           terminated.data()[i] ? -1 : 0};
+        }
+        table_.rows = outcomes;
+        table_.thresholds = copy(thresholds, limits);
+        table_.start_thresholds = copy(start_thresholds, first_limits);
+        table_.start_states = copy(start_states, first_states);
+    }
+    PyTable(const PyTable&) = delete;
+    PyTable& operator=(const PyTable&) = delete;
+
+    const Table* get() const { return &table_; }
+
+  private:
+    template <typename T>
+    const T* copy(const py::array_t<T, kExact>& array, size_t offset) {
+        T* const own = arena_.at<T>(offset);
+        std::copy_n(array.data(), array.size(), own);
+        return own;
+    }
+
+    Arena arena_;
+    Table table_{};
+};
+
+const Table* table_of(const std::shared_ptr<PyTable>& table) { return table ? table->get() : nullptr; }
+
 // Refuses sizes that the kernels would not survive.
-void check_sizes(const GameLevel& game, const std::string& stem, const Shape& shape, int64_t n, int64_t limit,
-                 const std::vector<double>& params, const std::vector<double>& options) {
+void check_sizes(const GameLevel& game, const std::string& stem, const Shape& shape, const Table* table,
+                 int64_t n, int64_t limit, const std::vector<double>& params,
+                 const std::vector<double>& options) {
     bool fit = n >= 1 && limit >= 1 && static_cast<int64_t>(params.size()) == shape.params &&
                static_cast<int64_t>(options.size()) == shape.options && shape.observation >= 1 &&
-               shape.action >= 1;
+               shape.action >= 1 && shape.info >= 0 && shape.cache >= 0;
     if (game.native()) {
         const Game& kernels = *find(kGames, kGameCount, stem).cpp[0];
         fit = fit && split(kernels.params, ',').size() == params.size() &&
               split(kernels.options, ',').size() == options.size() &&
-              static_cast<int64_t>(split(kernels.state, ',').size()) == shape.fields;
+              static_cast<int64_t>(split(kernels.state, ',').size()) == shape.fields &&
+              kernels.info == shape.info && kernels.cache == shape.cache &&
+              kernels.tabular == (table != nullptr);
     }
+    if (table) fit = fit && table->states == shape.observations && table->actions == shape.actions;
     if (!fit) throw py::value_error("these sizes do not belong to " + stem);
 }
 
 std::shared_ptr<Stepper> make_stepper(std::unique_ptr<GameLevel> game, const std::string& stem,
-                                      const Shape& shape, int64_t n, int64_t limit, Autoreset autoreset,
-                                      std::vector<double> params, std::vector<double> options) {
-    check_sizes(*game, stem, shape, n, limit, params, options);
+                                      const Shape& shape, const Table* table, int64_t n, int64_t limit,
+                                      Autoreset autoreset, std::vector<double> params,
+                                      std::vector<double> options) {
+    check_sizes(*game, stem, shape, table, n, limit, params, options);
     return std::make_shared<Stepper>(std::move(game), shape, n, limit, autoreset, std::move(params),
-                                     std::move(options));
+                                     std::move(options), table);
 }
 
 constexpr int64_t kGilLanes = 128;  // below, releasing the lock costs more than the step
@@ -241,10 +307,12 @@ constexpr int64_t kGilLanes = 128;  // below, releasing the lock costs more than
 class PyBatch {
   public:
     PyBatch(const std::string& stem, const std::string& level, const std::optional<std::string>& isa,
-            const Shape& shape, int64_t n, int64_t limit, const std::string& autoreset,
-            std::vector<double> params, std::vector<double> options, const py::object& rules, bool copy)
-        : owner_(make_stepper(make_game(stem, level, isa, rules, shape), stem, shape, n, limit,
-                              mode(autoreset), std::move(params), std::move(options))),
+            const Shape& shape, std::shared_ptr<PyTable> table, int64_t n, int64_t limit,
+            const std::string& autoreset, std::vector<double> params, std::vector<double> options,
+            const py::object& rules, bool copy)
+        : table_(std::move(table)),
+          owner_(make_stepper(make_game(stem, level, isa, rules, shape), stem, shape, table_of(table_), n,
+                              limit, mode(autoreset), std::move(params), std::move(options))),
           stepper_(*owner_),
           copy_(copy),
           view_(copy ? py::object() : make_view(stepper_.lanes().batch.observation, shape, n)) {}
@@ -386,6 +454,11 @@ class PyBatch {
         const Use use(used_);
         stepper_.set_parking(parking);
     }
+    // The state was overwritten with states that play could have reached.
+    void moved() {
+        const Use use(used_);
+        stepper_.moved();
+    }
 
     static py::array state(const py::object& self) {
         const Lanes& lanes = self.cast<PyBatch&>().stepper_.lanes();
@@ -394,6 +467,10 @@ class PyBatch {
     static py::array stream(const py::object& self) {
         const Batch& b = self.cast<PyBatch&>().stepper_.lanes().batch;
         return columns(b.stream, kStreamFields, b.valid, b.stride, self);
+    }
+    static py::array info(const py::object& self) {
+        const Lanes& lanes = self.cast<PyBatch&>().stepper_.lanes();
+        return columns(lanes.batch.info, lanes.shape.info, lanes.batch.valid, lanes.batch.stride, self);
     }
     static py::array elapsed(const py::object& self) {
         const Batch& b = self.cast<PyBatch&>().stepper_.lanes().batch;
@@ -536,6 +613,7 @@ class PyBatch {
         }
     }
 
+    const std::shared_ptr<PyTable> table_;  // what the stepper refers to
     const std::shared_ptr<Stepper> owner_;
     Stepper& stepper_;
     const bool copy_;
@@ -814,15 +892,17 @@ auto locked(const std::string& level, Make make) {
 
 // The arguments must outlive the task.
 RolloutTask make_task(const std::string& stem, const std::string& level,
-                      const std::optional<std::string>& isa, const Shape& shape, const py::object& rules,
-                      std::vector<double> params, std::vector<double> options, int64_t limit,
-                      int64_t episodes, uint64_t seed, int64_t num_envs, int64_t threads) {
-    check_sizes(*make_game(stem, level, isa, rules, shape), stem, shape, num_envs, limit, params, options);
+                      const std::optional<std::string>& isa, const Shape& shape, const Table* table,
+                      const py::object& rules, std::vector<double> params, std::vector<double> options,
+                      int64_t limit, int64_t episodes, uint64_t seed, int64_t num_envs, int64_t threads) {
+    check_sizes(*make_game(stem, level, isa, rules, shape), stem, shape, table, num_envs, limit, params,
+                options);
     if (episodes < 1 || threads < 1) throw py::value_error("episodes and threads must be at least 1");
     return {[&] { return locked(level, [&] { return make_game(stem, level, isa, rules, shape); }); },
             shape,
             std::move(params),
             std::move(options),
+            table,
             limit,
             episodes,
             seed,
@@ -852,12 +932,13 @@ py::tuple without_lock(const std::vector<py::ssize_t>& count, Play play) {
 }
 
 py::tuple run_rollout(const std::string& stem, const std::string& level,
-                      const std::optional<std::string>& isa, const Shape& shape, const py::object& rules,
+                      const std::optional<std::string>& isa, const Shape& shape,
+                      const std::shared_ptr<PyTable>& table, const py::object& rules,
                       std::vector<double> params, std::vector<double> options, int64_t limit,
                       PyPlayer& player, int64_t episodes, uint64_t seed, int64_t num_envs, int64_t threads) {
     const Use use(player.used());
-    const RolloutTask task = make_task(stem, level, isa, shape, rules, std::move(params), std::move(options),
-                                       limit, episodes, seed, num_envs, threads);
+    const RolloutTask task = make_task(stem, level, isa, shape, table_of(table), rules, std::move(params),
+                                       std::move(options), limit, episodes, seed, num_envs, threads);
     return without_lock({episodes}, [&](const std::function<bool()>& interrupted) {
         return rollout(task, player.player(), interrupted);
     });
@@ -866,7 +947,8 @@ py::tuple run_rollout(const std::string& stem, const std::string& level,
 // `tensors` have the candidates along their first axis; `policy_rules` is empty for a native level, or has an
 // entry for each candidate.
 py::tuple run_population(const std::string& stem, const std::string& level,
-                         const std::optional<std::string>& isa, const Shape& shape, const py::object& rules,
+                         const std::optional<std::string>& isa, const Shape& shape,
+                         const std::shared_ptr<PyTable>& table, const py::object& rules,
                          std::vector<double> params, std::vector<double> options, int64_t limit,
                          const std::string& policy, const std::string& policy_level,
                          const std::optional<std::string>& policy_isa, const std::string& head,
@@ -874,8 +956,8 @@ py::tuple run_population(const std::string& stem, const std::string& level,
                          const std::vector<float>& low, const std::vector<float>& high, bool draws,
                          const std::vector<py::object>& policy_rules, int64_t candidates, int64_t episodes,
                          uint64_t seed, int64_t num_envs, int64_t threads) {
-    const RolloutTask task = make_task(stem, level, isa, shape, rules, std::move(params), std::move(options),
-                                       limit, episodes, seed, num_envs, threads);
+    const RolloutTask task = make_task(stem, level, isa, shape, table_of(table), rules, std::move(params),
+                                       std::move(options), limit, episodes, seed, num_envs, threads);
     const bool python = policy_level == "python";
     bool fit = candidates >= 1 && static_cast<int64_t>(policy_rules.size()) == (python ? candidates : 0);
     for (const py::array& tensor : tensors) {
@@ -922,6 +1004,9 @@ py::list games() {
         game["params"] = split(entry.cpp[0]->params, ',');
         game["state"] = split(entry.cpp[0]->state, ',');
         game["options"] = split(entry.cpp[0]->options, ',');
+        game["info"] = entry.cpp[0]->info;
+        game["cache"] = entry.cpp[0]->cache;
+        game["tabular"] = entry.cpp[0]->tabular;
         game["cpp"] = isas_of(entry.cpp);
         game["asm"] = isas_of(entry.assembly);
         list.append(game);
@@ -1021,11 +1106,23 @@ PYBIND11_MODULE(_core, m, py::mod_gil_not_used()) {
 
     py::class_<Shape>(m, "Shape", "Sizes of a game's arrays.")
         .def(py::init([](int64_t params, int64_t options, int64_t fields, int64_t observations,
-                         int64_t observation, int64_t actions, int64_t action) {
-                 return Shape{params, options, fields, observations, observation, actions, action};
+                         int64_t observation, int64_t actions, int64_t action, int64_t info, int64_t cache,
+                         std::vector<int64_t> radix) {
+                 return Shape{params,  options, fields, observations, observation,
+                              actions, action,  info,   cache,        std::move(radix)};
              }),
              py::kw_only(), py::arg("params"), py::arg("options"), py::arg("fields"), py::arg("observations"),
-             py::arg("observation"), py::arg("actions"), py::arg("action"));
+             py::arg("observation"), py::arg("actions"), py::arg("action"), py::arg("info"), py::arg("cache"),
+             py::arg("radix"));
+
+    py::class_<PyTable, std::shared_ptr<PyTable>>(m, "Table", "A tabular game's transitions (cpp/table.hpp).")
+        .def(py::init<const Doubles&, const Doubles&, const Doubles&, const Integers&, const Integers&,
+                      const Doubles&, const Integers&>(),
+             py::kw_only(), py::arg("thresholds"), py::arg("probabilities"), py::arg("rewards"),
+             py::arg("states"), py::arg("terminated"), py::arg("start_thresholds"), py::arg("start_states"))
+        .def_property_readonly(
+            "address", [](const PyTable& table) { return reinterpret_cast<uintptr_t>(table.get()); },
+            "Of the struct, for tests that call kernels by their addresses.");
 
     py::class_<BatchView>(m, "BatchView", "A kernel's Batch (cpp/batch.hpp) as level python sees it.")
         .def_property_readonly("valid", [](const BatchView& v) { return v.batch.valid; })
@@ -1043,6 +1140,13 @@ PYBIND11_MODULE(_core, m, py::mod_gil_not_used()) {
                                 : flat(data, v.batch.valid);
             },
             py::arg("field"), py::arg("integers"))
+        .def(
+            "info",
+            [](const BatchView& v, int64_t field) {
+                if (field < 0 || field >= v.shape.info) throw py::index_error("no such field");
+                return flat(v.batch.info + field * v.batch.stride, v.batch.valid);
+            },
+            py::arg("field"))
         .def_property_readonly("stream",
                                [](const BatchView& v) {
                                    return flat(v.batch.stream,
@@ -1085,10 +1189,10 @@ PYBIND11_MODULE(_core, m, py::mod_gil_not_used()) {
 
     py::class_<PyBatch>(m, "Batch", "n copies of one game, stepped together at one level.")
         .def(py::init<const std::string&, const std::string&, const std::optional<std::string>&, const Shape&,
-                      int64_t, int64_t, const std::string&, std::vector<double>, std::vector<double>,
-                      const py::object&, bool>(),
+                      std::shared_ptr<PyTable>, int64_t, int64_t, const std::string&, std::vector<double>,
+                      std::vector<double>, const py::object&, bool>(),
              py::kw_only(), py::arg("stem"), py::arg("level"), py::arg("isa"), py::arg("shape"),
-             py::arg("num_envs"), py::arg("limit"), py::arg("autoreset"), py::arg("params"),
+             py::arg("table"), py::arg("num_envs"), py::arg("limit"), py::arg("autoreset"), py::arg("params"),
              py::arg("options"), py::arg("rules"), py::arg("copy"))
         .def("step", &PyBatch::step, py::arg("actions"))
         .def("step_one", &PyBatch::step_one, py::arg("action"))
@@ -1100,6 +1204,7 @@ PYBIND11_MODULE(_core, m, py::mod_gil_not_used()) {
         .def("repeat", &PyBatch::repeat, py::arg("actions"), py::arg("times"))
         .def("restored", &PyBatch::restored)
         .def("resume", &PyBatch::resume)
+        .def("moved", &PyBatch::moved)
         .def("set_parking", &PyBatch::set_parking, py::arg("parking"))
         .def("damaged", &PyBatch::damaged,
              "Index of the first array whose surrounding canary bytes were overwritten; -1 if none.")
@@ -1107,6 +1212,7 @@ PYBIND11_MODULE(_core, m, py::mod_gil_not_used()) {
         .def_property_readonly("started", &PyBatch::started)
         .def_property_readonly("state", &PyBatch::state)
         .def_property_readonly("stream", &PyBatch::stream)
+        .def_property_readonly("info", &PyBatch::info)
         .def_property_readonly("elapsed", &PyBatch::elapsed)
         .def_property_readonly("parked", &PyBatch::parked);
 
@@ -1125,15 +1231,15 @@ PYBIND11_MODULE(_core, m, py::mod_gil_not_used()) {
         .def("_act", &PyPlayer::call, py::arg("observation"));
 
     m.def("rollout", &run_rollout, py::kw_only(), py::arg("stem"), py::arg("level"), py::arg("isa"),
-          py::arg("shape"), py::arg("rules"), py::arg("params"), py::arg("options"), py::arg("limit"),
-          py::arg("player"), py::arg("episodes"), py::arg("seed"), py::arg("num_envs"), py::arg("threads"),
-          "(returns, lengths, seconds).");
+          py::arg("shape"), py::arg("table"), py::arg("rules"), py::arg("params"), py::arg("options"),
+          py::arg("limit"), py::arg("player"), py::arg("episodes"), py::arg("seed"), py::arg("num_envs"),
+          py::arg("threads"), "(returns, lengths, seconds).");
     m.def("rollout_population", &run_population, py::kw_only(), py::arg("stem"), py::arg("level"),
-          py::arg("isa"), py::arg("shape"), py::arg("rules"), py::arg("params"), py::arg("options"),
-          py::arg("limit"), py::arg("policy"), py::arg("policy_level"), py::arg("policy_isa"),
-          py::arg("head"), py::arg("tensors"), py::arg("choices"), py::arg("low"), py::arg("high"),
-          py::arg("draws"), py::arg("policy_rules"), py::arg("candidates"), py::arg("episodes"),
-          py::arg("seed"), py::arg("num_envs"), py::arg("threads"),
+          py::arg("isa"), py::arg("shape"), py::arg("table"), py::arg("rules"), py::arg("params"),
+          py::arg("options"), py::arg("limit"), py::arg("policy"), py::arg("policy_level"),
+          py::arg("policy_isa"), py::arg("head"), py::arg("tensors"), py::arg("choices"), py::arg("low"),
+          py::arg("high"), py::arg("draws"), py::arg("policy_rules"), py::arg("candidates"),
+          py::arg("episodes"), py::arg("seed"), py::arg("num_envs"), py::arg("threads"),
           "(returns, lengths, seconds), the arrays with a row for each candidate.");
 
     m.def("sin_cos", &sin_cos_of, py::arg("x"));

@@ -42,7 +42,7 @@ class Worker {
           queue_(queue),
           stop_(stop),
           game_(task.game()),
-          lanes_(task.shape, lanes, task.limit),
+          lanes_(task.shape, lanes, task.limit, task.table),
           workspace_(player),
           policy_streams_(static_cast<size_t>(player.draws() ? kStreamFields * lanes_.batch.n : 0)),
           returns_(static_cast<size_t>(lanes_.batch.n)),
@@ -51,7 +51,7 @@ class Worker {
         if (player.draws())
             seed_padding(policy_streams_.data(), lanes_.batch.n, lanes_.batch.valid, lanes_.batch.n);
         lanes_.set_params(task.params.data());
-        game_->prepare(lanes_.batch.params, true);
+        game_->prepare(lanes_.batch, true);
     }
 
     void run() {

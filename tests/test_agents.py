@@ -26,11 +26,8 @@ from compute_layers.spec import Box, Discrete
 from conftest import LEVELS, Array, assert_same, paced
 
 AGENTS = [(id, name) for id in games() for name in cl.agents(id)]
-INPUTS = {
-    id: 1 if isinstance(spec.observation, Discrete) else len(spec.observation.low)
-    for id, spec in ((id, registry.game(id).spec) for id in games())
-}
-VECTORS = [id for id in games() if isinstance(registry.game(id).spec.observation, Box)]
+INPUTS = {id: registry.game(id).observation.size for id in games()}
+VECTORS = [id for id in games() if isinstance(registry.game(id).observation, Box)]
 
 
 def agent_levels(id: str, name: str) -> list[cl.Level]:
@@ -60,7 +57,7 @@ def agent(request: pytest.FixtureRequest) -> cl.Agent:
 def observations(id: str, n: int, seed: int = 0) -> Array:
     """Finite observations of any size, and some zeros."""
     rng = np.random.default_rng(seed)
-    space = registry.game(id).spec.observation
+    space = registry.game(id).observation
     if isinstance(space, Discrete):
         return rng.integers(0, space.n, n)
     return (rng.normal(size=(n, len(space.low))) * rng.choice([0, 1e-30, 0.1, 1, 1e9], (n, 1))).astype(
@@ -101,7 +98,7 @@ def test_a_shipped_file_is_small(shipped: tuple[str, str]) -> None:
 
 
 def test_one_observation_gives_an_int_and_many_an_array(agent: cl.Agent) -> None:
-    action = registry.game(agent.game).spec.action
+    action = registry.game(agent.game).action
     one = agent(observations(agent.game, 1)[0])
     many = agent(observations(agent.game, 7))
     if isinstance(action, Discrete):
@@ -141,7 +138,7 @@ def test_a_row_depends_neither_on_n_nor_on_its_neighbours(agent: cl.Agent) -> No
 
 def test_rows_of_a_stochastic_agent_have_streams_of_their_own(agent: cl.Agent) -> None:
     """Row i draws from SeedSequence(seed + i, spawn_key=(1,)), however many rows the calls before had."""
-    family, action = registry.family(agent.family), registry.game(agent.game).spec.action
+    family, action = registry.family(agent.family), registry.game(agent.game).action
     if agent.family != "random" or not isinstance(action, Discrete):
         assert family.spec.draws == (agent.family == "random")
         return
@@ -379,7 +376,7 @@ def test_a_file_without_required_metadata(parametric: tuple[str, str], tmp_path:
 def test_a_file_with_unknown_metadata(
     parametric: tuple[str, str], tmp_path: Path, name: str, value: str, match: str
 ) -> None:
-    if name == "head" and value == "box" and isinstance(registry.game(parametric[0]).spec.action, Box):
+    if name == "head" and value == "box" and isinstance(registry.game(parametric[0]).action, Box):
         value, match = "threshold", "head is 'threshold'; allowed: "
     refused(write(tmp_path / "a.safetensors", parametric, **{name: value}), parametric, match)
 
@@ -409,7 +406,7 @@ def test_a_damaged_byte_is_refused_or_harmless(tmp_path: Path, level: cl.Level, 
         agent = cl.load_agent(id, path, level=level.name, isa=level.isa)
     except (ValueError, cl.LevelUnavailable):
         return
-    space = registry.game(id).spec.action
+    space = registry.game(id).action
     actions = agent(observations(id, 20))
     if isinstance(space, Discrete):
         assert ((actions >= 0) & (actions < space.n)).all()

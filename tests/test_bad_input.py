@@ -24,7 +24,7 @@ from compute_layers.spec import Discrete
 from conftest import Maker, assert_same, frozen, inside, random_actions, unchanged_by
 
 N = 5
-DISCRETE = [id for id in games() if isinstance(registry.game(id).spec.action, Discrete)]
+DISCRETE = [id for id in games() if isinstance(registry.game(id).action, Discrete)]
 
 
 @pytest.fixture
@@ -132,7 +132,7 @@ def test_a_single_action_out_of_range_moves_nobody(envs: Any, lane: int) -> None
 def test_any_array_is_read_rightly_or_refused(make: Maker, data: st.DataObject) -> None:
     """Whatever the dtype, byte order, shape and strides, an accepted array means what NumPy says it means."""
     n = data.draw(st.integers(1, 9))
-    last = registry.game(make.id).spec.action.n - 1  # type: ignore[union-attr]
+    last = registry.game(make.id).action.n - 1  # type: ignore[union-attr]
     dtype = data.draw(np_st.integer_dtypes() | np_st.unsigned_integer_dtypes() | np_st.boolean_dtypes())
     info = np.iinfo(dtype) if dtype.kind in "iu" else None
     inside_range = st.integers(0, last if info else 1)

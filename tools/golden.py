@@ -89,7 +89,7 @@ def episodes(found: Game, level: cl.Level, limit: int | None) -> Iterator[str]:
     left = MOST
     for step in range(1, MOST + 4):
         resets = batch.elapsed[0] < 0
-        action = random_action(found.spec.action, rng)
+        action = random_action(found.action, rng)
         _, reward, terminated, truncated, _ = batch.step(action)
         chosen = ", ".join(str(number) for number in action.ravel())
         yield f"step {step}, action {chosen}" + (
@@ -127,7 +127,7 @@ def small_policies(stem: str) -> list[tuple[MadeUp, dict[str, NDArray[Any]]]]:
     spaces = [with_spaces(game(cl.games()[0]), *pair) for pair in SPACES]
     found: dict[Any, tuple[MadeUp, dict[str, NDArray[Any]]]] = {}
     for made_up in made_up_policies(family, spaces):
-        case = (type(made_up.game.spec.observation), made_up.head, *made_up.choices.values())
+        case = (type(made_up.game.observation), made_up.head, *made_up.choices.values())
         if made_up.kind == "ordinary" and case not in found:
             found[case] = made_up, largest_tensors(family, made_up.head, made_up.game, NUMBERS)
     return list(found.values())
@@ -144,7 +144,7 @@ def decisions(stem: str, level: cl.Level = PYTHON) -> str:
             lines.append(f"{name}  {tensor.dtype} {tensor.shape}")
             lines += [f"    {row(part)}" for part in (tensor if tensor.ndim > 1 else [tensor])]
         file = file_of(registry.family(stem), made_up.game, made_up.head, made_up.choices, tensors)
-        observations = observations_of(made_up.game.spec.observation, Draw(SEED), ROWS)
+        observations = observations_of(made_up.game.observation, Draw(SEED), ROWS)
         actions = Agent(file, level.name, level.isa, SEED)(observations)
         for observation, action in zip(observations, actions, strict=True):
             lines += [f"observation {row(observation)}", f"    action {row(action)}"]

@@ -39,7 +39,7 @@ def main() -> None:
 
     found = game(given.game)
     dtypes = {name: dtype for name, (dtype, _) in families()[given.family].spec.forms(given.head).items()}
-    integers = isinstance(found.spec.action, Discrete)
+    integers = isinstance(found.action, Discrete)
     tensors = {}
     for entry in given.tensor:
         name, _, value = entry.partition("=")

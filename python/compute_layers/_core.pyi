@@ -18,6 +18,7 @@ __all__: list[str] = [
     "Player",
     "PolicyView",
     "Shape",
+    "Table",
     "build",
     "commit",
     "compiler",
@@ -49,7 +50,31 @@ class Shape:
         observation: typing.SupportsInt | typing.SupportsIndex,
         actions: typing.SupportsInt | typing.SupportsIndex,
         action: typing.SupportsInt | typing.SupportsIndex,
+        info: typing.SupportsInt | typing.SupportsIndex,
+        cache: typing.SupportsInt | typing.SupportsIndex,
+        radix: collections.abc.Sequence[typing.SupportsInt | typing.SupportsIndex],
     ) -> None: ...
+
+class Table:
+    """
+    A tabular game's transitions (cpp/table.hpp).
+    """
+    def __init__(
+        self,
+        *,
+        thresholds: typing.Annotated[numpy.typing.ArrayLike, numpy.float64],
+        probabilities: typing.Annotated[numpy.typing.ArrayLike, numpy.float64],
+        rewards: typing.Annotated[numpy.typing.ArrayLike, numpy.float64],
+        states: typing.Annotated[numpy.typing.ArrayLike, numpy.int64],
+        terminated: typing.Annotated[numpy.typing.ArrayLike, numpy.int64],
+        start_thresholds: typing.Annotated[numpy.typing.ArrayLike, numpy.float64],
+        start_states: typing.Annotated[numpy.typing.ArrayLike, numpy.int64],
+    ) -> None: ...
+    @property
+    def address(self) -> int:
+        """
+        Of the struct, for tests that call kernels by their addresses.
+        """
 
 class BatchView:
     """
@@ -58,6 +83,7 @@ class BatchView:
     def field(
         self, field: typing.SupportsInt | typing.SupportsIndex, integers: bool
     ) -> memoryview[typing.Any]: ...
+    def info(self, field: typing.SupportsInt | typing.SupportsIndex) -> memoryview[typing.Any]: ...
     @property
     def action(self) -> memoryview[typing.Any]: ...
     @property
@@ -107,6 +133,7 @@ class Batch:
         level: str,
         isa: str | None,
         shape: Shape,
+        table: Table,
         num_envs: typing.SupportsInt | typing.SupportsIndex,
         limit: typing.SupportsInt | typing.SupportsIndex,
         autoreset: str,
@@ -119,6 +146,7 @@ class Batch:
         """
         Index of the first array whose surrounding canary bytes were overwritten; -1 if none.
         """
+    def moved(self) -> None: ...
     def observation(self) -> typing.Any: ...
     def observations(self) -> typing.Any: ...
     def repeat(
@@ -143,6 +171,8 @@ class Batch:
     def step_one(self, action: typing.Any) -> typing.Any: ...
     @property
     def elapsed(self) -> numpy.typing.NDArray[typing.Any]: ...
+    @property
+    def info(self) -> numpy.typing.NDArray[typing.Any]: ...
     @property
     def params(self) -> list[float]: ...
     @params.setter
@@ -219,6 +249,7 @@ def rollout(
     level: str,
     isa: str | None,
     shape: Shape,
+    table: Table,
     rules: typing.Any,
     params: collections.abc.Sequence[typing.SupportsFloat | typing.SupportsIndex],
     options: collections.abc.Sequence[typing.SupportsFloat | typing.SupportsIndex],
@@ -239,6 +270,7 @@ def rollout_population(
     level: str,
     isa: str | None,
     shape: Shape,
+    table: Table,
     rules: typing.Any,
     params: collections.abc.Sequence[typing.SupportsFloat | typing.SupportsIndex],
     options: collections.abc.Sequence[typing.SupportsFloat | typing.SupportsIndex],

@@ -117,7 +117,7 @@ def heads(family: Family, action: Space) -> list[str]:
 
 def sizes_of(game: Game, head: str) -> dict[str, int]:
     """The sizes that a game gives to the words in the shapes of tensors."""
-    action, observation = game.spec.action, game.spec.observation
+    action, observation = game.action, game.observation
     outputs = action.n if isinstance(action, Discrete) else action.size
     sizes = {
         "inputs": observation.size,
@@ -125,7 +125,7 @@ def sizes_of(game: Game, head: str) -> dict[str, int]:
         "rows": 1 if head == "threshold" else outputs,
         "action": action.size,
     }
-    return sizes | ({"states": observation.n} if isinstance(observation, Discrete) else {})
+    return sizes if isinstance(observation, Box) else sizes | {"states": observation.n}
 
 
 def layers_of(family: Family, names: Iterable[str]) -> int:
@@ -148,7 +148,7 @@ def tensor_forms(
     """
     sizes = sizes_of(game, head)
     forms = family.spec.forms(head)
-    of_action = "int64" if isinstance(game.spec.action, Discrete) else "float32"
+    of_action = "int64" if isinstance(game.action, Discrete) else "float32"
     found = {}
     layers = layers_of(family, shapes) if family.spec.layered else 1
     for layer in range(layers):
@@ -183,8 +183,8 @@ def check_tensors(
     Raises:
         ValueError: a wrong head, name, dtype or shape, or a number that is not finite or not an action.
     """
-    if head not in heads(family, game.spec.action):
-        raise unknown(f"{what}: head", head, heads(family, game.spec.action))
+    if head not in heads(family, game.action):
+        raise unknown(f"{what}: head", head, heads(family, game.action))
     stack = () if candidates is None else (candidates,)
     forms = tensor_forms(
         game, family, head, {name: tensor.shape[len(stack) :] for name, tensor in tensors.items()}
@@ -205,7 +205,7 @@ def check_tensors(
     try:
         for c in range(candidates or 1):
             own = checked if candidates is None else {name: tensor[c] for name, tensor in checked.items()}
-            family.spec.check(game.spec.observation, game.spec.action, head, own)
+            family.spec.check(game.observation, game.action, head, own)
     except ValueError as problem:
         raise ValueError(f"{what}: {problem}") from None
     return checked
@@ -213,19 +213,19 @@ def check_tensors(
 
 def interpreter_of(file: AgentFile, tensors: Mapping[str, NDArray[Any]]) -> PolicyInterpreter:
     """Level python of a file's policy, with these tensors."""
-    spec = file.game.spec
+    game = file.game
     return PolicyInterpreter(
-        file.family, file.head, spec.observation.size, spec.action, tensors, file.choices
+        file.family, file.head, game.observation.size, game.action, tensors, file.choices
     )
 
 
 def kernel_arguments(file: AgentFile) -> dict[str, Any]:
     """What the native core is told of a policy beside its level and tensors."""
-    spec, family = file.game.spec, file.family.spec
-    bounds = spec.action if isinstance(spec.action, Box) else None
+    action, family = file.game.action, file.family.spec
+    bounds = action if isinstance(action, Box) else None
     return {
         "head": file.head,
-        "shape": shape_of(spec),
+        "shape": shape_of(file.game.default),
         "choices": [allowed.index(file.choices[name]) for name, allowed in family.choices.items()],
         "low": list(bounds.low) if bounds else [],
         "high": list(bounds.high) if bounds else [],

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import inspect
 import math
 import operator
 from collections.abc import Callable, Mapping, Sequence
@@ -16,8 +15,8 @@ from numpy.typing import NDArray
 
 from . import _core
 from .interpreter import GameInterpreter
-from .registry import Game, game, resolve, unknown
-from .spec import Discrete, Spec
+from .registry import Game, Setting, game, resolve, unknown
+from .spec import Box, Discrete, Spec, Tuple
 
 NO_LIMIT = 2**63 - 1
 MAX_ENVS = 2**31 - 1
@@ -27,16 +26,20 @@ TAKEN = 3  # row of `parked` that says whether the draw was taken; before it hig
 Snapshot = dict[str, Any]
 
 
-def shape_of(spec: Spec) -> _core.Shape:
+def shape_of(setting: Setting) -> _core.Shape:
     """The sizes of a game's arrays."""
+    game, observation, action = setting.game, setting.observation, setting.action
     return _core.Shape(
-        params=len(spec.params()),
-        options=len(spec.options),
-        fields=len(spec.state),
-        observations=spec.observation.n if isinstance(spec.observation, Discrete) else 0,
-        observation=spec.observation.size,
-        actions=spec.action.n if isinstance(spec.action, Discrete) else 0,
-        action=spec.action.size,
+        params=len(setting.params),
+        options=len(game.spec.options),
+        fields=len(game.spec.state),
+        observations=0 if isinstance(observation, Box) else observation.n,
+        observation=observation.size,
+        radix=[space.n for space in observation.spaces] if isinstance(observation, Tuple) else [],
+        actions=action.n if isinstance(action, Discrete) else 0,
+        action=action.size,
+        info=len(game.spec.info),
+        cache=game.cache,
     )
 
 
@@ -69,19 +72,9 @@ def _huge(value: Any) -> str:
     return f"an int of {value.bit_length()} bits" if isinstance(value, int) else repr(value)
 
 
-def encode_params(game: Game, arguments: Mapping[str, Any]) -> list[float]:
-    """The params for these constructor arguments (on top of the id's own).
-
-    Raises:
-        TypeError: an argument that the game does not have.
-    """
-    try:
-        bound = inspect.signature(game.spec.params).bind(**{**game.entry.kwargs, **arguments})
-    except TypeError as problem:
-        allowed = ", ".join(inspect.signature(game.spec.params).parameters) or "none"
-        raise TypeError(f"{game.id}: {problem}; arguments of the game: {allowed}") from None
-    params = game.spec.params(*bound.args, **bound.kwargs)
-    return [encode(game.spec, name, value) for name, value in params.items()]
+def encode_params(setting: Setting) -> list[float]:
+    """The params as numbers."""
+    return [encode(setting.game.spec, name, value) for name, value in setting.params.items()]
 
 
 def parse_seed(seed: Any) -> int:
@@ -131,20 +124,22 @@ class Batch(_core.Batch):
         self.autoreset_mode = autoreset_mode
         self.copy = bool(copy)
         self.arguments = dict(arguments)
-        self.names = list(game.spec.params())
+        self.setting = game.setting(arguments)
+        self.names = list(self.setting.params)
         self._generators: tuple[np.random.Generator, ...] | None = None
         self.watched = False
         super().__init__(
             stem=game.stem,
             level=self.level,
             isa=self.isa,
-            shape=shape_of(game.spec),
+            shape=shape_of(self.setting),
+            table=None if self.setting.table is None else self.setting.table.native,
             num_envs=self.num_envs,
             limit=self.limit,
             autoreset=autoreset_mode.value,
-            params=encode_params(game, arguments),
+            params=encode_params(self.setting),
             options=list(game.spec.options.values()),
-            rules=GameInterpreter(game) if self.level == "python" else None,
+            rules=GameInterpreter(self.setting) if self.level == "python" else None,
             copy=self.copy,
         )
         self.seeds: list[int | None] = [None] * self.num_envs

@@ -48,7 +48,18 @@ PRINTED = 3  # mismatches of one row that are printed in full
 
 STREAM = ("state_high", "state_low", "inc_high", "inc_low", "half")
 # The arrays of a batch in the order of cpp/lanes.cpp: state, stream, then
-BEHIND_STREAM = ("elapsed", "action", "observation", "reward", "terminated", "truncated", "params", "rows")
+BEHIND_STREAM = (
+    "elapsed",
+    "action",
+    "observation",
+    "reward",
+    "terminated",
+    "truncated",
+    "info",
+    "cache",
+    "params",
+    "rows",
+)
 PARKED = ("high", "low", "half", "taken")  # of the stream, before what was drawn ahead
 
 Array = NDArray[Any]
@@ -380,7 +391,7 @@ class GameScenarios:
                 yield self._trajectory(key, mode, n, steps, limit)
 
     def _trajectory(self, key: int, mode: AutoresetMode, n: int, steps: int, limit: int | None) -> Scenario:
-        actions = Draw(self._seed, 1, key).actions(self._spec.action, steps, n)
+        actions = Draw(self._seed, 1, key).actions(self._game.action, steps, n)
         some = np.arange(0, n, 3)
 
         def play(level: Level) -> Trace:
@@ -403,7 +414,7 @@ class GameScenarios:
         """Where something may change: zeros, denormals, params and bounds with their neighbours, angles up
         to and beyond the end of accuracy, and what overflows."""
         params = [value for value in self._defaults().values() if isinstance(value, float)]
-        space = self._spec.observation
+        space = self._game.observation
         bounds = [*space.low, *space.high] if isinstance(space, Box) else []
         marks = [0.0, 2.0**-1074, 1e-310, 2.0**-1022, 2.0**-27, 1.0, *params, *bounds]
         marks += [math.pi * turn / 4 for turn in (1, 2, 3, 4, 6, 8)]
@@ -416,10 +427,10 @@ class GameScenarios:
         places = [{name: number} for name in self._floats for number in numbers]
         places += [{**zeros, **place} for place in places]
         places += [dict.fromkeys(self._floats, number) for number in numbers]
-        choices = self._spec.action.n if isinstance(self._spec.action, Discrete) else 2
+        choices = self._game.action.n if isinstance(self._game.action, Discrete) else 2
         for choice in range(choices):
-            actions = Draw(self._seed, 2, choice).actions(self._spec.action, 3, len(places))
-            if isinstance(self._spec.action, Discrete):
+            actions = Draw(self._seed, 2, choice).actions(self._game.action, 3, len(places))
+            if isinstance(self._game.action, Discrete):
                 actions[0] = choice
             # Only in this mode does the state that ended an episode remain to be seen.
             mode = AutoresetMode.DISABLED
@@ -427,7 +438,7 @@ class GameScenarios:
         draw = Draw(self._seed, 3)
         mixed = [{name: draw.choice(numbers) for name in self._floats} for _ in range(251)]
         for mode, limit in zip(AutoresetMode, (None, 1, 500), strict=True):
-            actions = draw.actions(self._spec.action, 4, len(mixed))
+            actions = draw.actions(self._game.action, 4, len(mixed))
             yield self._extreme(f"all numbers of the state, {mode.value}", mixed, actions, limit, mode)
 
     def _extreme(
@@ -474,8 +485,8 @@ class GameScenarios:
         places += [{name: number} for name in self._floats for number in moderate]
         places += [{name: draw.choice(moderate) for name in self._floats} for _ in range(100)]
 
-        first = draw.actions(self._spec.action, 1, len(places))[0]
-        actions = draw.actions(self._spec.action, 6, len(places))
+        first = draw.actions(self._game.action, 1, len(places))[0]
+        actions = draw.actions(self._game.action, 6, len(places))
 
         @cache
         def reached() -> tuple[dict[str, Array], Array]:
@@ -493,6 +504,7 @@ class GameScenarios:
             self._start(batch)
             for name, view in batch._views().items():
                 view[:] = state[name][alive]
+            batch.moved()
             trace = Trace()
             self._record(trace, batch, "start")
             self._steps(trace, batch, actions[:, alive])
@@ -504,7 +516,7 @@ class GameScenarios:
 
     def _lanes_alone(self) -> Iterator[Scenario]:
         n, steps = 13, 30
-        actions = Draw(self._seed, 5).actions(self._spec.action, steps, n)
+        actions = Draw(self._seed, 5).actions(self._game.action, steps, n)
 
         def together(level: Level, lanes: Sequence[int]) -> Trace:
             batch = self._batch(level, len(lanes), limit=11)
@@ -528,7 +540,7 @@ class GameScenarios:
         n = 131
         # Every other lane stays as it was reset: its neighbours must not matter.
         places = [{name: draw.choice(numbers) for name in self._floats if lane % 2} for lane in range(n)]
-        actions = draw.actions(self._spec.action, 5, n)
+        actions = draw.actions(self._game.action, 5, n)
         order = list(reversed(range(n)))[3:]
 
         def moved(level: Level, lanes: Sequence[int]) -> Trace:
@@ -575,7 +587,7 @@ class GameScenarios:
 
     def _changed(self, title: str, params: Mapping[str, Any], arguments: Mapping[str, Any]) -> Scenario:
         n, steps = 13, 9
-        actions = Draw(self._seed, 7).actions(self._spec.action, 3 * steps, n)
+        actions = Draw(self._seed, 7).actions(self._game.action, 3 * steps, n)
 
         def play(level: Level) -> Trace:
             batch = self._batch(level, n, AutoresetMode.DISABLED, 12, arguments)
@@ -614,7 +626,7 @@ def digest(game: Game, level: Level, lanes: int, steps: int) -> str:
             total.update(np.ascontiguousarray(canonical(array), dtype=number).tobytes())
 
     add(*batch._views().values(), batch.elapsed, batch.stream, batch.observations())
-    for row in digest_actions(game.spec.action, lanes, steps):
+    for row in digest_actions(game.action, lanes, steps):
         outcome = batch.step(row)
         add(*batch._views().values(), batch.elapsed, batch.stream, *outcome[:4])
     return total.hexdigest()
@@ -659,7 +671,7 @@ def spaces_of(games: Sequence[Game], synthetic: bool) -> list[Game]:
     made_up = made_up_spaces(games[0]) if synthetic else []
     pairs: dict[tuple[Space, Space], Game] = {}
     for game in [*games, *made_up]:
-        pairs.setdefault((game.spec.observation, game.spec.action), game)
+        pairs.setdefault((game.observation, game.action), game)
     return list(pairs.values())
 
 
@@ -681,7 +693,15 @@ def with_spaces(game: Game, observation: Space, action: Space) -> Game:
     names = [f"Discrete({space.n})" if isinstance(space, Discrete) else f"Box({space.size})"
              for space in (observation, action)]  # fmt: skip
     return replace(
-        game, id=" to ".join(names), spec=replace(game.spec, observation=observation, action=action)
+        game,
+        id=" to ".join(names),
+        spec=replace(
+            game.spec,
+            table=None,
+            ids={" to ".join(names): game.entry},
+            observation=observation,
+            action=action,
+        ),
     )
 
 
@@ -691,7 +711,7 @@ LAYERS = (1, 2, 3, 4)
 
 def tensors_of(family: Family, head: str, game: Game, draw: Draw, kind: str) -> dict[str, Array]:
     """Random parameters: ``ordinary`` numbers, ``wild`` ones, or small integers, many of them ``tied``."""
-    spec, action = family.spec, game.spec.action
+    spec, action = family.spec, game.action
     if spec.example is not None:
         return spec.example(sizes_of(game, head), head, draw, kind)
 
@@ -779,7 +799,7 @@ def made_up_policies(family: Family, games: Sequence[Game]) -> Iterator[MadeUp]:
     kinds = ("ordinary", "wild", "tied") if spec.tensors else ("ordinary",)
     for game in games:
         if _serves(family, game):
-            for head, chosen, kind in product(heads(family, game.spec.action), choices, kinds):
+            for head, chosen, kind in product(heads(family, game.action), choices, kinds):
                 yield MadeUp(family, game, head, chosen, kind)
 
 
@@ -805,7 +825,7 @@ class PolicyScenarios:
 
     def _actions(self, made_up: MadeUp, key: int) -> Scenario:
         draw = Draw(self._seed, 8, key)
-        file, space = made_up.file(draw), made_up.game.spec.observation
+        file, space = made_up.file(draw), made_up.game.observation
         first = key % len(BATCH_SIZES)
         sizes = [BATCH_SIZES[first], BATCH_SIZES[first - 1], 17]
         batches = [observations_of(space, draw, n) for n in sizes]
@@ -833,7 +853,7 @@ def digest_policies(family: Family) -> list[tuple[AgentFile, Array]]:
     for key, made_up in enumerate(made_up_policies(family, spaces)):
         draw = Draw(0, 9, key)
         file = made_up.file(draw)
-        found.append((file, observations_of(made_up.game.spec.observation, draw, FULL_ROWS)))
+        found.append((file, observations_of(made_up.game.observation, draw, FULL_ROWS)))
     return found
 
 
@@ -1113,10 +1133,10 @@ def check(
 
 def _serves(family: Family, game: Game) -> bool:
     """Whether the family takes the game's observations."""
-    for head in heads(family, game.spec.action):
+    for head in heads(family, game.action):
         try:
             tensors = tensors_of(family, head, game, Draw(0), "ordinary")
-            family.spec.check(game.spec.observation, game.spec.action, head, tensors)
+            family.spec.check(game.observation, game.action, head, tensors)
         except ValueError:
             return False
     return True

@@ -5,15 +5,17 @@ from __future__ import annotations
 
 import difflib
 import importlib
+import inspect
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 from types import ModuleType
 from typing import Any
 
 from . import _core
-from .spec import Id, PolicySpec, Spec
+from .spec import Discrete, Id, PolicySpec, Space, Spec
+from .table import Table
 
 # Now, not when the first game is loaded: importing a subpackage binds its name in the package, where `games`
 # must remain the function.
@@ -54,6 +56,7 @@ class Game:
     spec: Spec
     rules: ModuleType
     isas: Mapping[str, tuple[str, ...]]
+    cache: int = 0  # fields that native kernels keep beside the state
 
     @property
     def entry(self) -> Id:
@@ -63,6 +66,53 @@ class Game:
     def name(self) -> str:
         """What reports and files call it: the id."""
         return self.id
+
+    def setting(self, arguments: Mapping[str, Any]) -> Setting:
+        """The game with these constructor arguments on top of the id's own.
+
+        Raises:
+            TypeError: an argument that the game does not have.
+            ValueError: one that the game refuses.
+        """
+        spec = self.spec
+        try:
+            bound = inspect.signature(spec.params).bind(**{**self.entry.kwargs, **arguments})
+        except TypeError as problem:
+            allowed = ", ".join(inspect.signature(spec.params).parameters) or "none"
+            raise TypeError(f"{self.id}: {problem}; arguments of the game: {allowed}") from None
+        params = spec.params(*bound.args, **bound.kwargs)
+        table = None if spec.table is None else spec.table(*bound.args, **bound.kwargs)
+        observation, action = spec.observation, spec.action
+        if table is not None:
+            observation, action = Discrete(table.states), Discrete(table.actions)
+        assert observation is not None and action is not None, f"{self.stem} has neither spaces nor a table"
+        return Setting(self, params, table, observation, action)
+
+    @cached_property
+    def default(self) -> Setting:
+        """The game as the id has it."""
+        return self.setting({})
+
+    @property
+    def observation(self) -> Space:
+        """The observation space of the game as the id has it."""
+        return self.default.observation
+
+    @property
+    def action(self) -> Space:
+        """The action space of the game as the id has it."""
+        return self.default.action
+
+
+@dataclass(frozen=True, eq=False)
+class Setting:
+    """A game with its constructor's arguments: params by name, the transitions of a tabular game, the spaces."""
+
+    game: Game
+    params: Mapping[str, float | str]
+    table: Table | None
+    observation: Space
+    action: Space
 
 
 @dataclass(frozen=True, eq=False)
@@ -118,8 +168,10 @@ def _games() -> dict[str, Game]:
         _same(f"state of {stem}", entry["state"], spec.state)
         _same(f"options of {stem}", entry["options"], spec.options)
         _same(f"ids of {stem}", entry["ids"], spec.ids)
+        if (entry["info"], entry["tabular"]) != (len(spec.info), spec.table is not None):
+            raise ImportError(f"info and table of {stem}: C++ and Python disagree")
         isas = {"cpp": tuple(entry["cpp"]), "asm": tuple(entry["asm"])}
-        found.update({id: Game(id, stem, spec, rules, isas) for id in spec.ids})
+        found.update({id: Game(id, stem, spec, rules, isas, entry["cache"]) for id in spec.ids})
     return found
 
 

@@ -205,7 +205,8 @@ class _Task:
             limit = found.entry.max_episode_steps or DEFAULT_LIMIT
         else:
             limit = parse_limit(max_episode_steps)
-        params = encode_params(found, arguments)
+        setting = found.setting(arguments)
+        params = encode_params(setting)
         self.level = resolve(level, isa, found.isas, found.id)
         if isinstance(agent, Agent):
             self.file = agent.file
@@ -219,8 +220,9 @@ class _Task:
             "stem": found.stem,
             "level": self.level[0],
             "isa": self.level[1],
-            "shape": shape_of(found.spec),
-            "rules": GameInterpreter(found) if self.level[0] == "python" else None,
+            "shape": shape_of(setting),
+            "table": None if setting.table is None else setting.table.native,
+            "rules": GameInterpreter(setting) if self.level[0] == "python" else None,
             "params": params,
             "options": list(found.spec.options.values()),
             "limit": limit,

@@ -3,9 +3,16 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from .table import Table
 
 
 @dataclass(frozen=True)
@@ -17,6 +24,22 @@ class Discrete:
     @property
     def size(self) -> int:
         return 1
+
+
+@dataclass(frozen=True)
+class Tuple:
+    """One member of each of these spaces, in this order. ``size``: numbers in a member; ``n``: how many members
+    there are. Member (a, b, c) has the number (a * n_b + b) * n_c + c."""
+
+    spaces: tuple[Discrete, ...]
+
+    @property
+    def size(self) -> int:
+        return len(self.spaces)
+
+    @property
+    def n(self) -> int:
+        return math.prod(space.n for space in self.spaces)
 
 
 @dataclass(frozen=True)
@@ -32,7 +55,7 @@ class Box:
         return len(self.low)
 
 
-Space = Discrete | Box
+Space = Discrete | Tuple | Box
 
 
 @dataclass(frozen=True)
@@ -52,8 +75,8 @@ class Spec:
     Attributes:
         ids: Gymnasium's ids that these rules serve.
         state: name and type (``float`` or ``int``, 8 bytes either way) of each state field.
-        observation: the observation space.
-        action: the action space.
+        observation: the observation space; None for a tabular game, whose table says how many states there are.
+        action: the action space, likewise.
         params: takes the constructor's arguments with their defaults and returns the numbers of the
             rules, derived ones computed in Gymnasium's order. Names and order are those of the C++
             ``Params``.
@@ -62,6 +85,16 @@ class Spec:
         check_options: raises ValueError for options that Gymnasium refuses.
         render_modes: of Gymnasium's renderer for this game.
         render_fps: frames a second of the same.
+        table: makes a tabular game's transitions of the constructor's arguments; level python finds them in
+            ``p.table``.
+        bounds: for each integer of the state the lowest and highest value that a snapshot may have; a high of None
+            means the last state of the table.
+        info: the names of what ``step`` returns behind ``terminated``, float64 each; a reset says 1.
+        masks: what follows from the observation alone and is reported beside it, by name: of the table an int8
+            array with a row for each state.
+        pose: the attributes that Gymnasium's renderer reads, by name, of the params and the state, whose fields are
+            ints and floats.
+        assumed: for fields that Gymnasium's attribute ``state`` lacks, what they become when it is set.
         step_draws: whether ``step`` uses the random stream; if not it is called without one.
         reward_beyond: what the single environment pays for a step that ends outside the bounds after the
             episode has terminated, where that differs from an ordinary step: (params, reward) -> reward.
@@ -69,14 +102,22 @@ class Spec:
 
     ids: Mapping[str, Id]
     state: Mapping[str, type[float] | type[int]]
-    observation: Space
-    action: Space
+    observation: Space | None
+    action: Space | None
     params: Callable[..., dict[str, float | str]]
     choices: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     options: Mapping[str, float] = field(default_factory=dict)
     check_options: Callable[[Mapping[str, float]], None] = lambda options: None
     render_modes: tuple[str, ...] = ("human", "rgb_array")
     render_fps: int = 50
+    table: Callable[..., Table] | None = None
+    bounds: Mapping[str, tuple[int, int | None]] = field(default_factory=dict)
+    info: tuple[str, ...] = ()
+    masks: Mapping[str, Callable[[Table], NDArray[np.int8]]] = field(default_factory=dict)
+    pose: Callable[[Mapping[str, Any], Mapping[str, Any]], Mapping[str, Any]] = lambda params, state: {
+        "state": tuple(state.values())
+    }
+    assumed: Mapping[str, float | int] = field(default_factory=dict)
     step_draws: bool = False
     reward_beyond: Callable[[Any, float], float] | None = None
 

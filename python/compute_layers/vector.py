@@ -171,8 +171,8 @@ class Env(_Simulation, gym.Env[Any, Any]):
         self._beyond = False  # the episode terminated and was stepped on
         self._slow = render_mode == "human"
         self.metadata = {"render_modes": list(found.spec.render_modes), "render_fps": found.spec.render_fps}
-        self.observation_space = gymnasium_space(found.spec.observation)
-        self.action_space = gymnasium_space(found.spec.action)
+        self.observation_space = gymnasium_space(batch.setting.observation)
+        self.action_space = gymnasium_space(batch.setting.action)
 
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
@@ -366,8 +366,8 @@ class VectorEnv(_Simulation, gym.vector.VectorEnv[Any, Any, Any]):
             "render_fps": found.spec.render_fps,
             "autoreset_mode": mode,
         }
-        self.single_observation_space = gymnasium_space(found.spec.observation)
-        self.single_action_space = gymnasium_space(found.spec.action)
+        self.single_observation_space = gymnasium_space(batch.setting.observation)
+        self.single_action_space = gymnasium_space(batch.setting.action)
         self.observation_space = batch_space(self.single_observation_space, self.num_envs)
         self.action_space = batch_space(self.single_action_space, self.num_envs)
         self._same_step = mode is AutoresetMode.SAME_STEP
