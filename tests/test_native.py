@@ -31,7 +31,7 @@ from compute_layers import _core, check, registry
 from compute_layers.agents import heads
 from compute_layers.batch import Batch
 from compute_layers.registry import Family, Game
-from compute_layers.spec import Box
+from compute_layers.spec import Box, Discrete
 from compute_layers.table import Table
 from conftest import Array
 from native_check import Broken, Case, Checker, Part
@@ -215,7 +215,7 @@ def policy_cases(family: Family) -> list[Case]:
                 for tensor in tensors.values()
             ]
             outputs = action.n if discrete else action.size
-            states = observation.n if isinstance(observation, Discrete) else 0
+            states = 0 if isinstance(observation, Box) else observation.n
             case = replace(case, inputs=observation.size, states=states, outputs=outputs)
             cases.append(replace(case, n=n, valid=n - 3))
     return cases

@@ -14,7 +14,7 @@ from types import ModuleType
 from typing import Any
 
 from . import _core
-from .spec import Discrete, Id, PolicySpec, Space, Spec
+from .spec import ActionSpace, Discrete, Id, PolicySpec, Space, Spec
 from .table import Table
 
 # Now, not when the first game is loaded: importing a subpackage binds its name in the package, where `games`
@@ -85,7 +85,8 @@ class Game:
         observation, action = spec.observation, spec.action
         if table is not None:
             observation, action = Discrete(table.states), Discrete(table.actions)
-        assert observation is not None and action is not None, f"{self.stem} has neither spaces nor a table"
+        assert observation is not None, f"{self.stem} has neither an observation space nor a table"
+        assert action is not None, f"{self.stem} has neither an action space nor a table"
         return Setting(self, params, table, observation, action)
 
     @cached_property
@@ -99,7 +100,7 @@ class Game:
         return self.default.observation
 
     @property
-    def action(self) -> Space:
+    def action(self) -> ActionSpace:
         """The action space of the game as the id has it."""
         return self.default.action
 
@@ -112,7 +113,7 @@ class Setting:
     params: Mapping[str, float | str]
     table: Table | None
     observation: Space
-    action: Space
+    action: ActionSpace
 
 
 @dataclass(frozen=True, eq=False)

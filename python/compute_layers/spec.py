@@ -55,6 +55,7 @@ class Box:
         return len(self.low)
 
 
+ActionSpace = Discrete | Box
 Space = Discrete | Tuple | Box
 
 
@@ -103,7 +104,7 @@ class Spec:
     ids: Mapping[str, Id]
     state: Mapping[str, type[float] | type[int]]
     observation: Space | None
-    action: Space | None
+    action: ActionSpace | None
     params: Callable[..., dict[str, float | str]]
     choices: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     options: Mapping[str, float] = field(default_factory=dict)
@@ -156,7 +157,7 @@ class PolicySpec:
     layered: bool = False
     choices: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     draws: bool = False
-    check: Callable[[Space, Space, str, Mapping[str, Any]], None] = (
+    check: Callable[[Space, ActionSpace, str, Mapping[str, Any]], None] = (
         lambda observation, action, head, tensors: None
     )
     example: Callable[[Mapping[str, int], str, Any, str], dict[str, Any]] | None = None

@@ -52,7 +52,7 @@ class Table:
         attributes: what else environments of the game show, by name.
     """
 
-    def __init__(
+    def __init__(  # noqa: N803 - Gymnasium's name
         self, P: Any, initial_state_distrib: Any, attributes: Mapping[str, Any] | None = None
     ) -> None:
         """
