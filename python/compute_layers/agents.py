@@ -100,10 +100,10 @@ class AgentFile:
         )
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "game": self.game.id, "family": self.family.stem}
+        return {**self.__dict__, "family": self.family.stem}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        self.__dict__.update(state, game=game(state["game"]), family=family(state["family"]))
+        self.__dict__.update(state, family=family(state["family"]))
 
 
 def heads(family: Family, action: Space) -> list[str]:
@@ -295,9 +295,8 @@ def _rebuild(file: AgentFile, level: str, isa: str | None, seed: int, streams: N
 
 
 @cache
-def _shipped(id: str) -> dict[str, AgentFile]:
-    found = game(id)
-    folder = Path(__file__).parent / "agents" / found.stem / id
+def _shipped(found: Game) -> dict[str, AgentFile]:
+    folder = Path(__file__).parent / "agents" / found.stem / found.id
     agents = [AgentFile.read(path, found) for path in sorted(folder.glob("*.safetensors"))]
     agents.sort(key=lambda agent: (LAYERS.index(agent.layer), agent.metadata.get("order", ""), agent.name))
     return {agent.name: agent for agent in agents}
@@ -309,10 +308,10 @@ def agents(game: str) -> tuple[str, ...]:
     Raises:
         ValueError: there is no such game.
     """
-    return tuple(_shipped(registry.game(game).id))
+    return tuple(_shipped(registry.game(game)))
 
 
-def agent_file(game_id: str, agent: str | os.PathLike[str]) -> AgentFile:
+def agent_file(game_id: str | Game, agent: str | os.PathLike[str]) -> AgentFile:
     """The shipped agent of this name, or the policy in this ``.safetensors`` file.
 
     Raises:
@@ -322,14 +321,19 @@ def agent_file(game_id: str, agent: str | os.PathLike[str]) -> AgentFile:
     found = game(game_id)
     if isinstance(agent, os.PathLike) or str(agent).endswith(".safetensors"):
         return AgentFile.read(Path(agent), found)
-    shipped = _shipped(found.id)
+    shipped = _shipped(found)
     if agent not in shipped:
         raise unknown(f"agent of {found.id}", agent, shipped)
     return shipped[agent]
 
 
 def load_agent(
-    game: str, agent: str | os.PathLike[str], *, level: str = "auto", isa: str | None = None, seed: int = 0
+    game: str | Game,
+    agent: str | os.PathLike[str],
+    *,
+    level: str = "auto",
+    isa: str | None = None,
+    seed: int = 0,
 ) -> Agent:
     """An agent to call.
 

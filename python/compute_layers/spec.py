@@ -90,7 +90,8 @@ class Spec:
             ``p.table``.
         bounds: for each integer of the state the lowest and highest value that a snapshot may have; a high of None
             means the last state of the table.
-        info: the names of what ``step`` returns behind ``terminated``, float64 each; a reset says 1.
+        info: the names of what ``step`` returns behind ``terminated``, float64 each, and what a reset says instead:
+            Gymnasium's 1, an int or a float.
         masks: what follows from the observation alone and is reported beside it, by name: of the table an int8
             array with a row for each state.
         pose: the attributes that Gymnasium's renderer reads, by name, of the params and the state, whose fields are
@@ -113,7 +114,7 @@ class Spec:
     render_fps: int = 50
     table: Callable[..., Table] | None = None
     bounds: Mapping[str, tuple[int, int | None]] = field(default_factory=dict)
-    info: tuple[str, ...] = ()
+    info: Mapping[str, float | int] = field(default_factory=dict)
     masks: Mapping[str, Callable[[Table], NDArray[np.int8]]] = field(default_factory=dict)
     pose: Callable[[Mapping[str, Any], Mapping[str, Any]], Mapping[str, Any]] = lambda params, state: {
         "state": tuple(state.values())

@@ -52,8 +52,11 @@ class Table:
         attributes: what else environments of the game show, by name.
     """
 
-    def __init__(  # noqa: N803 - Gymnasium's name
-        self, P: Any, initial_state_distrib: Any, attributes: Mapping[str, Any] | None = None
+    def __init__(
+        self,
+        P: Any,  # noqa: N803 - Gymnasium's name
+        initial_state_distrib: Any,
+        attributes: Mapping[str, Any] | None = None,
     ) -> None:
         """
         Args:
