@@ -193,7 +193,7 @@ def test_a_game_of_ones_own_is_a_game() -> None:
     with pytest.raises(TypeError, match="arguments of the game: none"):
         game.make(slippery=True)
     with pytest.raises(ValueError, match="allowed"):
-        cl.rollout(game, "nobody")
+        cl.rollout(game, "nobody", episodes=1)
 
 
 def test_an_environment_without_a_table_is_no_tabular_game() -> None:
