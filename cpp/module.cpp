@@ -72,6 +72,9 @@ struct PolicyView {
 
 template <typename T>
 py::memoryview flat(T* data, int64_t count) {
+    // An empty array may be null, which a memoryview may not.
+    static T none;
+    if (!count) data = &none;
     return py::memoryview::from_buffer(data, {count}, {static_cast<py::ssize_t>(sizeof(T))});
 }
 
@@ -218,8 +221,8 @@ class PyTable {
   public:
     // thresholds (states, actions, K); outcomes (states, actions, K + 1) by their fields; start_thresholds
     // (M,), start_states (M + 1,).
-    PyTable(const Doubles& thresholds, const Doubles& probabilities, const Doubles& rewards,
-            const Integers& states, const Integers& terminated, const Doubles& start_thresholds,
+    PyTable(const Words& thresholds, const Doubles& probabilities, const Doubles& rewards,
+            const Integers& states, const Integers& terminated, const Words& start_thresholds,
             const Integers& start_states) {
         const auto fits = [&](const py::array& array) {
             return array.ndim() == 3 && array.shape(0) == thresholds.shape(0) &&
@@ -1116,8 +1119,8 @@ PYBIND11_MODULE(_core, m, py::mod_gil_not_used()) {
              py::arg("radix"));
 
     py::class_<PyTable, std::shared_ptr<PyTable>>(m, "Table", "A tabular game's transitions (cpp/table.hpp).")
-        .def(py::init<const Doubles&, const Doubles&, const Doubles&, const Integers&, const Integers&,
-                      const Doubles&, const Integers&>(),
+        .def(py::init<const Words&, const Doubles&, const Doubles&, const Integers&, const Integers&,
+                      const Words&, const Integers&>(),
              py::kw_only(), py::arg("thresholds"), py::arg("probabilities"), py::arg("rewards"),
              py::arg("states"), py::arg("terminated"), py::arg("start_thresholds"), py::arg("start_states"))
         .def_property_readonly(
