@@ -26,10 +26,10 @@ def params(
     return {"fickle_passenger": float(fickle_passenger), "fickle_probability": float(fickle_probability)}
 
 
-def table(*arguments: Any) -> Table:
+def table(*arguments: Any, **named: Any) -> Table:
     from gymnasium.envs.toy_text.taxi import TaxiEnv
 
-    env: Any = TaxiEnv(None, *arguments)
+    env: Any = TaxiEnv(None, *arguments, **named)
     return Table(env.P, env.initial_state_distrib)
 
 
