@@ -72,8 +72,14 @@ struct PolicyView {
 
 template <typename T>
 py::memoryview flat(T* data, int64_t count) {
+<<<<<<< HEAD
     static T none[1];  // Python wants an address even of no entries
     if (count == 0) data = none;
+=======
+    // An empty array may be null, which a memoryview may not.
+    static T none;
+    if (!count) data = &none;
+>>>>>>> tab
     return py::memoryview::from_buffer(data, {count}, {static_cast<py::ssize_t>(sizeof(T))});
 }
 

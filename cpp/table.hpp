@@ -23,10 +23,10 @@ struct alignas(32) Outcome {
 struct Table {
     int64_t states;
     int64_t actions;
-    int64_t outcomes;                // K, at least 1; where K is 1 the draw changes nothing
-    const uint64_t* thresholds;      // [states * actions][K]
-    const Outcome* rows;             // [states * actions][K + 1], on a cache line
-    int64_t starts;                  // M, at least 1
+    int64_t outcomes;                  // K, at least 1; where K is 1 the draw changes nothing
+    const uint64_t* thresholds;        // [states * actions][K]
+    const Outcome* rows;               // [states * actions][K + 1], on a cache line
+    int64_t starts;                    // M, at least 1
     const uint64_t* start_thresholds;  // [M], as above
     const int64_t* start_states;       // [M + 1]
 };
