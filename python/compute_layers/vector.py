@@ -19,7 +19,7 @@ from . import registry
 from .batch import Batch, Snapshot, parse_seed
 from .registry import Game, unknown
 from .render import Renderer
-from .spec import Discrete, Space
+from .spec import Box, Discrete, Space, Tuple
 
 _ONLY = np.zeros(1, np.int64)  # the lane of a single environment
 RENDER_MODES = ("human", "rgb_array", "ansi")
@@ -29,6 +29,8 @@ def gymnasium_space(space: Space) -> spaces.Space[Any]:
     """The space as Gymnasium has it."""
     if isinstance(space, Discrete):
         return spaces.Discrete(space.n)
+    if isinstance(space, Tuple):
+        return spaces.Tuple([gymnasium_space(part) for part in space.spaces])
     return spaces.Box(np.array(space.low, np.float32), np.array(space.high, np.float32), dtype=np.float32)
 
 
@@ -180,7 +182,7 @@ class Env(_Simulation, gym.Env[Any, Any]):
         """Start an episode; with a seed the stream starts anew, else it goes on.
 
         Returns:
-            observation (float32 array or int) and info.
+            observation (float32 array, int, or tuple of ints) and info.
 
         Raises:
             gymnasium.error.Error: seed is not an int ≥ 0.
@@ -465,8 +467,9 @@ class VectorEnv(_Simulation, gym.vector.VectorEnv[Any, Any, Any]):
         mask = np.zeros(self.num_envs, np.bool_)
         mask[ended] = True
         final = np.full(self.num_envs, None, dtype=object)
-        for lane, observation in zip(ended, infos["final_obs"], strict=True):
-            final[lane] = observation
+        rows, space = infos["final_obs"], self._batch.setting.observation
+        for lane, row in zip(ended, rows if isinstance(space, Box) else rows.tolist(), strict=True):
+            final[lane] = tuple(row) if isinstance(space, Tuple) else row
         infos |= {"final_obs": final, "_final_obs": mask, "final_info": {}, "_final_info": mask.copy()}
 
     def get_attr(self, name: str) -> tuple[Any, ...]:
