@@ -45,13 +45,8 @@ __attribute__((noinline)) void draw(const int64_t n, const int64_t stride, const
 // mask ? a : b for a mask of all or no bits.
 inline int64_t select(int64_t mask, int64_t a, int64_t b) { return (mask & a) | (~mask & b); }
 inline double select(int64_t mask, double a, double b) {
-<<<<<<< HEAD
     return __builtin_bit_cast(double,
                               select(mask, __builtin_bit_cast(int64_t, a), __builtin_bit_cast(int64_t, b)));
-=======
-    return __builtin_bit_cast(double,
-                              select(mask, __builtin_bit_cast(int64_t, a), __builtin_bit_cast(int64_t, b)));
->>>>>>> tab
 }
 
 // [3] next state, [4] termination and reward. Arrays are __restrict parameters of a function that is not

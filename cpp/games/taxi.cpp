@@ -50,11 +50,7 @@ void step_fickle(const Batch* b) {
         for (int64_t i = 0; i < block.n; ++i) {
             const int64_t lane = first + i, old = old_s[i], now = s[lane];
             const bool aboard = old / kDestinations % kPassengers == kAboard;
-<<<<<<< HEAD
             const bool moved = old / (kDestinations * kPassengers) != now / (kDestinations * kPassengers);
-=======
-            const bool moved = old / (kDestinations * kPassengers) != now / (kDestinations * kPassengers);
->>>>>>> tab
             if (!(aboard & moved & (fickle_step[lane] != 0))) continue;
             Pcg64 rng(b->stream, b->stride, lane);
             const int64_t destination = old % kDestinations, chosen = rng.integers(kDestinations - 1);
@@ -82,11 +78,7 @@ void reset(const Batch* b, const int64_t* lanes, int64_t count, const double* op
     }
 }
 
-<<<<<<< HEAD
 void observe(const Batch* b, const int64_t* lanes, int64_t count) { games::tabular.observe(b, lanes, count); }
-=======
-void observe(const Batch* b, const int64_t* lanes, int64_t count) { games::tabular.observe(b, lanes, count); }
->>>>>>> tab
 
 }  // namespace
 

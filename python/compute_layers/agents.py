@@ -16,7 +16,7 @@ from . import _core, registry
 from .batch import parse_seed, shape_of
 from .interpreter import PolicyInterpreter
 from .registry import Family, Game, families, family, game, resolve, unknown
-from .spec import Box, Discrete, Space
+from .spec import Box, Discrete, Space, seen_by_policies
 
 LAYERS = ("algorithm", "search", "symbolic", "subsymbolic", "agi")
 FORMAT_VERSION = "1"
@@ -117,7 +117,7 @@ def heads(family: Family, action: Space) -> list[str]:
 
 def sizes_of(game: Game, head: str) -> dict[str, int]:
     """The sizes that a game gives to the words in the shapes of tensors."""
-    action, observation = game.action, game.observation
+    action, observation = game.action, seen_by_policies(game.observation)
     outputs = action.n if isinstance(action, Discrete) else action.size
     sizes = {
         "inputs": observation.size,
@@ -205,7 +205,7 @@ def check_tensors(
     try:
         for c in range(candidates or 1):
             own = checked if candidates is None else {name: tensor[c] for name, tensor in checked.items()}
-            family.spec.check(game.observation, game.action, head, own)
+            family.spec.check(seen_by_policies(game.observation), game.action, head, own)
     except ValueError as problem:
         raise ValueError(f"{what}: {problem}") from None
     return checked
@@ -214,9 +214,8 @@ def check_tensors(
 def interpreter_of(file: AgentFile, tensors: Mapping[str, NDArray[Any]]) -> PolicyInterpreter:
     """Level python of a file's policy, with these tensors."""
     game = file.game
-    return PolicyInterpreter(
-        file.family, file.head, game.observation.size, game.action, tensors, file.choices
-    )
+    inputs = seen_by_policies(game.observation).size
+    return PolicyInterpreter(file.family, file.head, inputs, game.action, tensors, file.choices)
 
 
 def kernel_arguments(file: AgentFile) -> dict[str, Any]:
@@ -237,7 +236,8 @@ class Agent(_core.Player):
     """A policy at one level: ``agent(observation)`` is its action.
 
     One observation of shape (k,) gives a Python int (Discrete) or a float32 array (Box); n of them, shape
-    (n, k), give int64 (n,) or float32 (n, m). Other real dtypes are cast. Row i of a stochastic policy draws
+    (n, k), give int64 (n,) or float32 (n, m). Other real dtypes are cast. Observations of a ``Tuple`` may also
+    come as environments return them, a tuple of k ints or of k arrays (n,). Row i of a stochastic policy draws
     from ``SeedSequence(seed + i, spawn_key=(1,))``.
 
     Attributes:

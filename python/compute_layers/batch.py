@@ -43,6 +43,11 @@ def shape_of(setting: Setting) -> _core.Shape:
     )
 
 
+def rows_of(observations: Any) -> NDArray[Any]:
+    """The observations of a batch as one array, a row for each environment: those of a ``Tuple`` are columns."""
+    return np.stack(observations, axis=-1) if isinstance(observations, tuple) else observations
+
+
 def encode(spec: Spec, name: str, value: Any) -> float:
     """A param as float64: numbers as they are, names as their position in ``spec.choices``.
 

@@ -34,10 +34,10 @@ from rich.text import Text
 
 from . import registry
 from .agents import FORMAT_VERSION, Agent, AgentFile, heads, sizes_of, tensor_forms
-from .batch import NO_LIMIT, Batch, Snapshot
+from .batch import NO_LIMIT, Batch, Snapshot, rows_of
 from .pcg64 import PCG64
 from .registry import Family, Game, Level, LevelUnavailable
-from .spec import Box, Discrete, Space
+from .spec import Box, Discrete, Space, Tuple, seen_by_policies
 
 DIGESTS = Path(__file__).parent / "digests"
 SHORT, FULL = (4, 64), (64, 1000)  # lanes, which are seeded 0, 1, …, and steps of the two digests
@@ -344,7 +344,7 @@ class GameScenarios:
     def _record(self, trace: Trace, batch: Batch, moment: str, outcome: Any = None) -> None:
         n = batch.num_envs
         seen = batch.observations()
-        final = np.zeros_like(seen)
+        final = np.zeros_like(rows_of(seen))
         if outcome is None:
             reward, terminated, truncated = np.zeros(n), np.zeros(n, np.bool_), np.zeros(n, np.bool_)
         else:
@@ -355,7 +355,7 @@ class GameScenarios:
             moment,
             **batch._views(),
             elapsed=batch.elapsed,
-            observation=seen,
+            observation=rows_of(seen),
             reward=reward,
             terminated=terminated,
             truncated=truncated,
@@ -625,10 +625,10 @@ def digest(game: Game, level: Level, lanes: int, steps: int) -> str:
             number = array.dtype.newbyteorder("<")
             total.update(np.ascontiguousarray(canonical(array), dtype=number).tobytes())
 
-    add(*batch._views().values(), batch.elapsed, batch.stream, batch.observations())
+    add(*batch._views().values(), batch.elapsed, batch.stream, rows_of(batch.observations()))
     for row in digest_actions(game.action, lanes, steps):
         outcome = batch.step(row)
-        add(*batch._views().values(), batch.elapsed, batch.stream, *outcome[:4])
+        add(*batch._views().values(), batch.elapsed, batch.stream, rows_of(outcome[0]), *outcome[1:4])
     return total.hexdigest()
 
 
@@ -751,9 +751,11 @@ def largest_tensors(family: Family, head: str, game: Game, most: int) -> dict[st
 
 
 def observations_of(space: Space, draw: Draw, n: int) -> Array:
-    """Observations, among them zeros of both signs, denormals, infinities and NaNs."""
+    """Observations as rows, among them zeros of both signs, denormals, infinities and NaNs."""
     if isinstance(space, Discrete):
         return np.array([draw.below(space.n) for _ in range(n)], np.int64)
+    if isinstance(space, Tuple):
+        return np.array([[draw.below(part.n) for part in space.spaces] for _ in range(n)], np.int64)
     bounds = [bound for bound in (*space.low, *space.high) if math.isfinite(bound)]
     special = [*FLOATS, *bounds, math.inf, math.nan]
 
@@ -1136,7 +1138,7 @@ def _serves(family: Family, game: Game) -> bool:
     for head in heads(family, game.action):
         try:
             tensors = tensors_of(family, head, game, Draw(0), "ordinary")
-            family.spec.check(game.observation, game.action, head, tensors)
+            family.spec.check(seen_by_policies(game.observation), game.action, head, tensors)
         except ValueError:
             return False
     return True

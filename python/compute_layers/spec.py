@@ -59,6 +59,11 @@ ActionSpace = Discrete | Box
 Space = Discrete | Tuple | Box
 
 
+def seen_by_policies(observation: Space) -> Discrete | Box:
+    """The observation space that a policy family is made for: of a Tuple the numbers of its members."""
+    return Discrete(observation.n) if isinstance(observation, Tuple) else observation
+
+
 @dataclass(frozen=True)
 class Id:
     """What Gymnasium's registry says of an id: its time limit (None if it has none), reward threshold,
@@ -134,7 +139,7 @@ class PolicySpec:
     Attributes:
         tensors: name, dtype and shape of each parameter tensor, in the order of the C++ names. A shape is made
             of integers and words: ``inputs`` (numbers in an observation), ``states`` (of a ``Discrete``
-            observation space), ``outputs`` (number of actions, or length of a ``Box`` action), ``rows`` (1 for
+            or ``Tuple`` observation space), ``outputs`` (number of actions, or length of a ``Box`` action), ``rows`` (1 for
             the head ``threshold``, else ``outputs``) and ``action`` (numbers in an action: 1, or length of a
             ``Box`` action). Any other word is a size of at least 1 that the file chooses, the same wherever
             the word stands. The dtype ``action`` is int64 for ``Discrete`` and float32 for ``Box``.

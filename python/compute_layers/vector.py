@@ -19,7 +19,7 @@ from . import registry
 from .batch import Batch, Snapshot, parse_seed
 from .registry import Game, unknown
 from .render import Renderer
-from .spec import Discrete, Space
+from .spec import Box, Discrete, Space, Tuple
 
 _ONLY = np.zeros(1, np.int64)  # the lane of a single environment
 RENDER_MODES = ("human", "rgb_array", "ansi")
@@ -29,6 +29,8 @@ def gymnasium_space(space: Space) -> spaces.Space[Any]:
     """The space as Gymnasium has it."""
     if isinstance(space, Discrete):
         return spaces.Discrete(space.n)
+    if isinstance(space, Tuple):
+        return spaces.Tuple([gymnasium_space(part) for part in space.spaces])
     return spaces.Box(np.array(space.low, np.float32), np.array(space.high, np.float32), dtype=np.float32)
 
 
@@ -201,7 +203,7 @@ class Env(_Simulation, gym.Env[Any, Any]):
         """Start an episode; with a seed the stream starts anew, else it goes on.
 
         Returns:
-            observation (float32 array or int) and info.
+            observation (float32 array, int, or tuple of ints) and info.
 
         Raises:
             gymnasium.error.Error: seed is not an int ≥ 0.
@@ -500,8 +502,9 @@ class VectorEnv(_Simulation, gym.vector.VectorEnv[Any, Any, Any]):
         mask = np.zeros(self.num_envs, np.bool_)
         mask[ended] = True
         final = np.full(self.num_envs, None, dtype=object)
-        for lane, observation in zip(ended, seen.tolist() if seen.ndim == 1 else seen, strict=True):
-            final[lane] = observation
+        space = self._batch.setting.observation
+        for lane, row in zip(ended, seen if isinstance(space, Box) else seen.tolist(), strict=True):
+            final[lane] = tuple(row) if isinstance(space, Tuple) else row
         info: dict[str, Any] = {}
         for name, said in zip(self._batch.game.spec.info, self._batch.info, strict=True):
             info |= {name: np.where(mask, said, 0.0), f"_{name}": mask.copy()}
