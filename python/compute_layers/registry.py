@@ -115,6 +115,15 @@ class Setting:
     observation: Space
     action: ActionSpace
 
+    @property
+    def bounds(self) -> dict[str, tuple[int, int]]:
+        """The lowest and highest value of each integer of the state."""
+        last = 0 if self.table is None else self.table.states - 1
+        return {
+            name: (low, last if high is None else high)
+            for name, (low, high) in self.game.spec.bounds.items()
+        }
+
 
 @dataclass(frozen=True, eq=False)
 class Family:
