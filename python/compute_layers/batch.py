@@ -355,6 +355,13 @@ class Batch(_core.Batch):
             if not np.isfinite(values).all():
                 wrong = values[~np.isfinite(values)][0]
                 raise ValueError(f"state[{name!r}] has {wrong}; allowed: finite numbers")
+        for name, (low, high) in self.setting.bounds.items():
+            values = parts["state"][name]
+            outside = (values < low) | (values > high)
+            if outside.any():
+                raise ValueError(
+                    f"state[{name!r}] has {values[outside][0]}; allowed: integers {low} to {high}"
+                )
         self._apply(parts)
 
     def _apply(self, parts: Mapping[str, Any]) -> None:

@@ -299,6 +299,7 @@ class GameScenarios:
         self._spec = game.spec
         self._seed = seed
         self._floats = [name for name, kind in game.spec.state.items() if kind is float]
+        self._integers = game.default.bounds
 
     def __iter__(self) -> Iterator[Scenario]:
         yield from self._trajectories()
@@ -328,6 +329,11 @@ class GameScenarios:
         """Reset the batch, seeded as these lanes of a larger one would be."""
         seeds = [self._seed + lane for lane in lanes or range(batch.num_envs)]
         batch.start(np.arange(batch.num_envs), seeds, batch.parse_options(None))
+
+    def _drawn(self, draw: Draw, place: Mapping[str, float]) -> dict[str, float]:
+        """The place, its integers drawn within their bounds."""
+        drawn = {name: low + draw.below(high - low + 1) for name, (low, high) in self._integers.items()}
+        return {**drawn, **place}
 
     def _other_options(self) -> list[float]:
         """Options of reset that are not the defaults, where the game takes them."""
@@ -427,6 +433,8 @@ class GameScenarios:
         places = [{name: number} for name in self._floats for number in numbers]
         places += [{**zeros, **place} for place in places]
         places += [dict.fromkeys(self._floats, number) for number in numbers]
+        integers = Draw(self._seed, 11)
+        places = [self._drawn(integers, place) for place in places]
         choices = self._game.action.n if isinstance(self._game.action, Discrete) else 2
         for choice in range(choices):
             actions = Draw(self._seed, 2, choice).actions(self._game.action, 3, len(places))
@@ -436,7 +444,9 @@ class GameScenarios:
             mode = AutoresetMode.DISABLED
             yield self._extreme(f"one number of the state, action {choice}", places, actions, None, mode)
         draw = Draw(self._seed, 3)
-        mixed = [{name: draw.choice(numbers) for name in self._floats} for _ in range(251)]
+        mixed = [
+            self._drawn(draw, {name: draw.choice(numbers) for name in self._floats}) for _ in range(251)
+        ]
         for mode, limit in zip(AutoresetMode, (None, 1, 500), strict=True):
             actions = draw.actions(self._game.action, 4, len(mixed))
             yield self._extreme(f"all numbers of the state, {mode.value}", mixed, actions, limit, mode)
@@ -484,6 +494,8 @@ class GameScenarios:
         places = [{**zeros, name: number} for name in self._floats for number in moderate]
         places += [{name: number} for name in self._floats for number in moderate]
         places += [{name: draw.choice(moderate) for name in self._floats} for _ in range(100)]
+        integers = Draw(self._seed, 12)
+        places = [self._drawn(integers, place) for place in places]
 
         first = draw.actions(self._game.action, 1, len(places))[0]
         actions = draw.actions(self._game.action, 6, len(places))
@@ -539,7 +551,10 @@ class GameScenarios:
         numbers = self._numbers()
         n = 131
         # Every other lane stays as it was reset: its neighbours must not matter.
-        places = [{name: draw.choice(numbers) for name in self._floats if lane % 2} for lane in range(n)]
+        places = [
+            self._drawn(draw, {name: draw.choice(numbers) for name in self._floats}) if lane % 2 else {}
+            for lane in range(n)
+        ]
         actions = draw.actions(self._game.action, 5, n)
         order = list(reversed(range(n)))[3:]
 

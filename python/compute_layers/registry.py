@@ -126,6 +126,15 @@ class Setting:
     observation: Space
     action: ActionSpace
 
+    @property
+    def bounds(self) -> dict[str, tuple[int, int]]:
+        """The lowest and highest value of each integer of the state."""
+        counts = {} if self.table is None else {"states": self.table.states, "actions": self.table.actions}
+        return {
+            name: (low, counts[high] - 1 if isinstance(high, str) else high)
+            for name, (low, high) in self.game.spec.bounds.items()
+        }
+
 
 @dataclass(frozen=True, eq=False)
 class Family:

@@ -93,8 +93,8 @@ class Spec:
         render_fps: frames a second of the same.
         table: makes a tabular game's transitions of the constructor's arguments; level python finds them in
             ``p.table``.
-        bounds: for each integer of the state the lowest and highest value that a snapshot may have; a high of None
-            means the last state of the table.
+        bounds: for each integer of the state the lowest and highest value that a snapshot may have; ``states`` and
+            ``actions`` stand for the last one of the table.
         info: the names of what ``step`` returns behind ``terminated``, float64 each, and what a reset says instead:
             Gymnasium's 1, an int or a float.
         masks: what follows from the observation alone and is reported beside it, by name: of the table an int8
@@ -118,7 +118,7 @@ class Spec:
     render_modes: tuple[str, ...] = ("human", "rgb_array")
     render_fps: int = 50
     table: Callable[..., Table] | None = None
-    bounds: Mapping[str, tuple[int, int | None]] = field(default_factory=dict)
+    bounds: Mapping[str, tuple[int, int | str]] = field(default_factory=dict)
     info: Mapping[str, float | int] = field(default_factory=dict)
     masks: Mapping[str, Callable[[Table], NDArray[np.int8]]] = field(default_factory=dict)
     pose: Callable[[Mapping[str, Any], Mapping[str, Any]], Mapping[str, Any]] = lambda params, state: {

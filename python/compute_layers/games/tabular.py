@@ -51,7 +51,7 @@ class Options(Protocol):
     pass
 
 
-BOUNDS = {"s": (0, None), "lastaction": (-1, None)}
+BOUNDS: dict[str, tuple[int, int | str]] = {"s": (0, "states"), "lastaction": (-1, "actions")}
 
 
 def params() -> dict[str, float | str]:
