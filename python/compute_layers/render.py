@@ -15,6 +15,7 @@ class Renderer:
     """Gymnasium's picture of a game's state. Needs the extra ``render`` (pygame)."""
 
     def __init__(self, game: Game, mode: str) -> None:
+        self._pose = game.spec.pose
         self._env: Any = gym.make(game.id, render_mode=mode, disable_env_checker=True).unwrapped
 
     def draw(self, params: Mapping[str, float | str], state: Mapping[str, float | int]) -> Any:
@@ -26,7 +27,8 @@ class Renderer:
         for name, value in params.items():
             if hasattr(self._env, name):
                 setattr(self._env, name, value)
-        self._env.state = tuple(state.values())
+        for name, value in self._pose(params, state).items():
+            setattr(self._env, name, value)
         return self._env.render()
 
     def close(self) -> None:

@@ -110,10 +110,12 @@ class _Simulation:
         return self._batch.observations()
 
     def _state_of(self, lane: int) -> NDArray[Any] | None:
-        """A lane's state fields, a copy: float64, or int64 if all of them are; None before a reset."""
+        """A lane's state fields without the assumed ones, a copy: float64, or int64 if all of them are; None before a
+        reset."""
         if not self._batch.started:
             return None
-        return np.array([view[lane] for view in self._batch._views().values()])
+        assumed = self._batch.game.spec.assumed
+        return np.array([view[lane] for name, view in self._batch._views().items() if name not in assumed])
 
     def _frame(self, lane: int) -> Any:
         if self._renderer is None:
@@ -270,7 +272,8 @@ class Env(_Simulation, gym.Env[Any, Any]):
     @property
     def state(self) -> NDArray[Any] | None:
         """The state fields as float64 (k,), or int64 if all of them are; a copy; None before the first reset.
-        Setting it moves the game.
+        Setting it moves the game. Fields that Gymnasium's attribute ``state`` lacks are missing here too, and become
+        what the game assumes of a state that is set.
 
         Raises:
             ValueError, TypeError: when set to anything but k finite numbers, or before the first reset.
@@ -280,7 +283,8 @@ class Env(_Simulation, gym.Env[Any, Any]):
     @state.setter
     def state(self, values: Any) -> None:
         snapshot = self._batch.snapshot(include_rng=False)
-        fields = snapshot["state"]
+        assumed = self._batch.game.spec.assumed
+        fields = {name: field for name, field in snapshot["state"].items() if name not in assumed}
         numbers = np.asarray(values, np.float64)
         if numbers.shape != (len(fields),):
             raise ValueError(f"state has shape {numbers.shape}; allowed: ({len(fields)},)")
@@ -288,6 +292,8 @@ class Env(_Simulation, gym.Env[Any, Any]):
             if field.dtype == np.int64 and not number.is_integer():
                 raise ValueError(f"state has {number} for {name}; allowed: an integer")
             field[0] = number
+        for name, value in assumed.items():
+            snapshot["state"][name][0] = value
         snapshot["elapsed"][0] = max(snapshot["elapsed"][0], 0)
         self._batch.restore(snapshot)
 
