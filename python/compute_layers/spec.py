@@ -93,8 +93,8 @@ class Spec:
         render_fps: frames a second of the same.
         table: makes a tabular game's transitions of the constructor's arguments; level python finds them in
             ``p.table``.
-        bounds: for each integer of the state the lowest and highest value that a snapshot may have; ``states`` and
-            ``actions`` stand for the last one of the table.
+        bounds: for each integer of the state the lowest and highest value that a snapshot may have; ``"states"`` and
+            ``"actions"`` stand for the last one of the table.
         info: the names of what ``step`` returns behind ``terminated``, float64 each, and what a reset says instead:
             Gymnasium's 1, an int or a float.
         masks: what follows from the observation alone and is reported beside it, by name: of the table an int8
