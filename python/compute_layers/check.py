@@ -444,9 +444,7 @@ class GameScenarios:
             mode = AutoresetMode.DISABLED
             yield self._extreme(f"one number of the state, action {choice}", places, actions, None, mode)
         draw = Draw(self._seed, 3)
-        mixed = [
-            self._drawn(draw, {name: draw.choice(numbers) for name in self._floats}) for _ in range(251)
-        ]
+        mixed = [self._drawn(draw, {name: draw.choice(numbers) for name in self._floats}) for _ in range(251)]
         for mode, limit in zip(AutoresetMode, (None, 1, 500), strict=True):
             actions = draw.actions(self._game.action, 4, len(mixed))
             yield self._extreme(f"all numbers of the state, {mode.value}", mixed, actions, limit, mode)

@@ -120,8 +120,7 @@ class Setting:
         """The lowest and highest value of each integer of the state."""
         last = 0 if self.table is None else self.table.states - 1
         return {
-            name: (low, last if high is None else high)
-            for name, (low, high) in self.game.spec.bounds.items()
+            name: (low, last if high is None else high) for name, (low, high) in self.game.spec.bounds.items()
         }
 
 
