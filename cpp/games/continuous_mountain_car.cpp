@@ -108,9 +108,10 @@ __attribute__((noinline)) void dynamics(const int64_t n, const Params& p, const 
 
 // Whether all lanes are as `swing` wants them.
 bool swings(const int64_t n, const float* action, const int64_t* fresh) {
+    constexpr float bound = kForce;
     int64_t odd = 0;
     for (int64_t i = 0; i < n; ++i) {  // vectorised
-        odd |= fresh[i] | (action[i] < -1.0f ? 1 : 0) | (action[i] > 1.0f ? 1 : 0);
+        odd |= fresh[i] | (action[i] < -bound ? 1 : 0) | (action[i] > bound ? 1 : 0);
     }
     return !odd;
 }
@@ -131,11 +132,10 @@ __attribute__((noinline)) void swing(const int64_t n, const Params& p, const int
                                      double* __restrict velocity, int64_t* __restrict elapsed,
                                      double* __restrict reward, int64_t* __restrict terminated,
                                      int64_t* __restrict truncated) {
-    const float min_position = static_cast<float>(p.min_position),
-                max_position = static_cast<float>(p.max_position),
-                max_speed = static_cast<float>(p.max_speed),
-                goal_position = static_cast<float>(p.goal_position),
-                goal_velocity = static_cast<float>(p.goal_velocity), power = static_cast<float>(p.power);
+    constexpr float min_position = kMinPosition, max_position = kMaxPosition, max_speed = kMaxSpeed,
+                    power = kPower;
+    const float goal_position = static_cast<float>(p.goal_position),
+                goal_velocity = static_cast<float>(p.goal_velocity);
     for (int64_t i = 0; i < n; ++i) {  // vectorised
         // [1] force
         const float force = action[i];

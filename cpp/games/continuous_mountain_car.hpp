@@ -15,14 +15,20 @@ constexpr double kGoalReward = 100.0;
 constexpr double kActionCost = 0.1;
 constexpr int64_t kObservation = 2;
 
-// What the kernels for play may rely on: the bounds, in which a live state is, and the force of the engine
-// are Gymnasium's, and a goal_velocity that is a float32 compares alike with a velocity, a float32 then, and
-// with the bound or the 0 that took its place, of which Gymnasium keeps all 53 bits.
+// Gymnasium's numbers, which the kernels for play have built in.
+constexpr double kForce = 1.0;  // the bounds of the action are -kForce and kForce
+constexpr double kPower = 0.0015;
+constexpr double kMaxSpeed = 0.07;
+constexpr double kMinPosition = -1.2;
+constexpr double kMaxPosition = 0.6;
+
+// What the kernels for play may rely on: a live state that is not fresh is within these bounds. The goal is
+// where it makes no difference that Gymnasium compares a bound that took the place of a float32 in float64.
 static constexpr bool plain(const Params& p, bool in_play) {
-    return in_play && p.min_action == -1.0 && p.max_action == 1.0 && p.min_position == -1.2 &&
-           p.max_position == 0.6 && p.max_speed == 0.07 && p.power == 0.0015 && -1.0 <= p.goal_position &&
-           p.goal_position <= 0.5 && -0.0625 <= p.goal_velocity && p.goal_velocity <= 0.0625 &&
-           static_cast<double>(static_cast<float>(p.goal_velocity)) == p.goal_velocity;
+    return in_play && p.min_action == -kForce && p.max_action == kForce && p.power == kPower &&
+           p.max_speed == kMaxSpeed && p.min_position == kMinPosition && p.max_position == kMaxPosition &&
+           -1.0 <= p.goal_position && p.goal_position <= 0.5 && -0.0625 <= p.goal_velocity &&
+           p.goal_velocity <= 0.0625;
 }
 
 // In the step of a lane that is neither fresh nor pushed beyond the bounds, its pull, kGravity * cos(q),
