@@ -132,9 +132,11 @@ __attribute__((noinline)) void swing(const int64_t n, const Params& p, const int
                                      double* __restrict velocity, int64_t* __restrict elapsed,
                                      double* __restrict reward, int64_t* __restrict terminated,
                                      int64_t* __restrict truncated) {
-    constexpr float min_position = kMinPosition, max_position = kMaxPosition, max_speed = kMaxSpeed,
-                    power = kPower;
-    const float goal_position = static_cast<float>(p.goal_position),
+    // Of the constants that these are GCC would know too much to vectorise the loop.
+    const float min_position = static_cast<float>(p.min_position),
+                max_position = static_cast<float>(p.max_position),
+                max_speed = static_cast<float>(p.max_speed), power = static_cast<float>(p.power),
+                goal_position = static_cast<float>(p.goal_position),
                 goal_velocity = static_cast<float>(p.goal_velocity);
     for (int64_t i = 0; i < n; ++i) {  // vectorised
         // [1] force
