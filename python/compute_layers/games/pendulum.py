@@ -124,9 +124,7 @@ def reset(p: Params, options: Options, rng: PCG64) -> State:
     return State(theta, theta_dot, 0.0)
 
 
-def step(
-    p: Params, state: State, action: tuple[float, ...], rng: PCG64 | None
-) -> tuple[State, float, bool]:
+def step(p: Params, state: State, action: tuple[float, ...], rng: PCG64 | None) -> tuple[State, float, bool]:
     theta, theta_dot, _ = state
 
     # [1] torque: a float32, and so are its products with numbers that are rounded to float32
