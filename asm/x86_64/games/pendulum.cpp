@@ -29,7 +29,7 @@ constexpr Rows rows_of(const Params& p) {
 
 #define CONSTANTS(ROW)                                                                                       \
     ROW(one, row(1.0)) ROW(half, row(0.5)) ROW(pi, row(kPi)) ROW(turn, row(kTurn))                           \
-    ROW(inverse_turn, row(kInverseTurn)) ROW(friction, row(kFriction)) ROW(effort, row(kEffort))             \
+    ROW(inverse_turn, row(kInverseTurn)) ROW(minus_friction, row(-kFriction)) ROW(effort, row(kEffort))             \
     ROW(S0, row(kSin[0])) ROW(S1, row(kSin[1])) ROW(S2, row(kSin[2]))                                        \
     ROW(S3, row(kSin[3])) ROW(S4, row(kSin[4])) ROW(S5, row(kSin[5]))                                        \
     ROW(C0, row(kCos[0])) ROW(C1, row(kCos[1])) ROW(C2, row(kCos[2]))                                        \
@@ -38,7 +38,7 @@ constexpr Rows rows_of(const Params& p) {
     ROW(P0, row(kPiOver2[0])) ROW(P1, row(kPiOver2[1])) ROW(P2, row(kPiOver2[2])) ROW(P3, row(kPiOver2[3]))  \
     ROW(abs, row(kAbs)) ROW(sign, row(~kAbs)) ROW(ones, row(kOnes))                                          \
     ROW(fused, row(kFused)) ROW(many_turns, row(0x1p1008 * kTurn))                                           \
-    ROW(inverse_many, row(0x1p-1008 * kInverseTurn)) ROW(fewer, row(0x1p-48)) ROW(more, row(0x1p48))         \
+    ROW(fewer, row(0x1p-48))         \
     ROW(flag_spread, row(kFlagSpread)) ROW(flag_bytes, row(kFlagBytes))
 
 struct Constants { CONSTANTS(ROW_FIELD) };
@@ -55,28 +55,29 @@ constexpr Constants kConstants = { CONSTANTS(ROW_VALUE) };
 // all in bytes, so that theta, elapsed, reward and the cached sine move on with r8.
 //
 // Vector registers: 0-6 belong to LOW, 7-13 (7 more) to HIGH, by what they hold in turn
-//   0  starting               | w
+//   0  elapsed, now           | w
 //   1  thrust, theta_dot      | k, high, c
-//   2  effort, costs          | r, excess2, s, cos
-//   3  u, theta               | t, excess1, p3, z
+//   2  effort                 | r, excess2, s, cos
+//   3  u, theta               | theta, t, excess1, p3, z
 //   4  y, angle               | p2, tail0, z2
-//   5  a: scratch, now        | r_part, high0, tail
-//   6  b: scratch, late
+//   5  a: scratch, late       | r_part, high0, tail
+//   6  b: scratch
 //   14 q of the group that is in section 5
 //   15 limit - 1
-#define R_starting 0
+#define R_elapsed 0
 #define R_thrust 1
 #define R_theta_dot 1
 #define R_effort 2
-#define R_costs 2
 #define R_u 3
+#define R_old 3
+#define R_turns 1
 #define R_theta 3
 #define R_y 4
 #define R_angle 4
 #define R_a 5
-#define R_now 5
+#define R_now 0
 #define R_b 6
-#define R_late 6
+#define R_late 5
 #define R_w 0
 #define R_k 1
 #define R_high 1
@@ -120,7 +121,6 @@ constexpr Constants kConstants = { CONSTANTS(ROW_VALUE) };
 #define ELAPSED_OF(g)    FRONT_##g ",%%r10)"
 #define REWARD_OF(g)     FRONT_##g ",%%r11)"
 #define SIN_OF(g)        FRONT_##g ",%%r12)"
-#define NEW_THETA(g)     BACK_##g ")"
 #define NEW_THETA_DOT(g) BACK_##g ",%%r9)"
 #define NEW_SIN_OF(g)    BACK_##g ",%%r12)"
 #define ACTION_LOW       "(%%r13)"
@@ -183,9 +183,9 @@ static_assert(FIELD(Cache, sin) == 0);
 #define CLOBBERS                                                                                             \
     YMM_CLOBBERS, "memory", "cc", "rax", "rbx", "r8", "r9", "r10", "r11", "r12", "r13", "r14", "r15"
 
+// A blend looks at the sign of elapsed alone: negative if the lane is starting.
 #define STARTING(g)                                                                                          \
-    OP(vpxor, V(g, starting), V(g, starting), V(g, starting),     "0")                                       \
-    OP(vpcmpgtq, ELAPSED_OF(g), V(g, starting), V(g, starting),   "0 > elapsed")
+    OP(vmovapd, ELAPSED_OF(g), V(g, elapsed),                     "elapsed")
 
 // [1] torque, float32 until it is stored or added. A max of its bound and x is x if they are equal, or x is NaN.
 #define TORQUE(g)                                                                                            \
@@ -199,49 +199,14 @@ static_assert(FIELD(Cache, sin) == 0);
     OP(vcvtps2pd, V128(g, u), V(g, u),                            "u")                                       \
     OP(vcvtps2pd, V128(g, thrust), V(g, thrust),                  "thrust")                                  \
     OP(vcvtps2pd, V128(g, effort), V(g, effort),                  "effort")                                  \
-    OP(vblendvpd, V(g, starting), LAST_U(g), V(g, u), V(g, u),    "old if starting")                         \
+    OP(vblendvpd, V(g, elapsed), LAST_U(g), V(g, u), V(g, u),    "old if starting")                         \
     OP(vmovapd, V(g, u), LAST_U(g),                               "last_u")
 
-// [2] costs. y becomes the angle: its remainder r modulo a turn is between minus half a turn and half a turn.
-#define Y_IN_PLAY(g)                                                                                         \
-    OP(vmovapd, K(pi), V(g, y),                                   "pi")                                      \
-    OP(vaddpd, THETA(g), V(g, y), V(g, y),                        "y = theta + pi")
-#define Y_OF_ANY_ANGLE(g)                                                                                    \
-    Y_IN_PLAY(g)                                                                                             \
-    OP(vandpd, K(abs), V(g, y), V(g, a),                          "abs(y)")                                  \
-    OP(vcmpgt_oqpd, K(fused), V(g, a), V(g, a),                   "abs(y) > fused")                          \
-    OP(vtestpd, V(g, a), V(g, a),                                 "in any lane?")                            \
-    OP(je, "5f",                                                  "no")                                      \
-    OP(vmovapd, K(many_turns), V(g, a),                           "so many turns")                           \
-    OP(vmovapd, K(inverse_many), V(g, b),                         "")                                        \
-    LABEL(4)                                                                                                 \
-    OP(vmulpd, V(g, y), V(g, b), V(g, theta),                     "y / turns")                               \
-    OP(vroundpd, "$0", V(g, theta), V(g, theta),                  "k")                                       \
-    OP(vfnmadd231pd, V(g, a), V(g, theta), V(g, y),               "y - k*turns")                             \
-    OP(vmulpd, K(fewer), V(g, a), V(g, a),                        "turns, fewer")                            \
-    OP(vmulpd, K(more), V(g, b), V(g, b),                         "")                                        \
-    OP(vcomisd, K(turn), V128(g, a),                              "more than one turn?")                     \
-    OP(ja, "4b",                                                  "yes")                                     \
-    LABEL(5)
-#define ANGLE(g)                                                                                             \
-    OP(vmulpd, K(inverse_turn), V(g, y), V(g, a),                 "y / turn")                                \
-    OP(vroundpd, "$0", V(g, a), V(g, a),                          "k")                                       \
-    OP(vfnmadd231pd, K(turn), V(g, a), V(g, y),                   "r = y - k*turn")                          \
-    OP(vpxor, V(g, a), V(g, a), V(g, a),                          "0")                                       \
-    OP(vcmpgt_oqpd, V(g, y), V(g, a), V(g, a),                    "0 > r")                                   \
-    OP(vandpd, K(turn), V(g, a), V(g, a),                         "turn or 0")                               \
-    OP(vaddpd, V(g, a), V(g, y), V(g, y),                         "(theta + pi) modulo turn")                     \
-    OP(vsubpd, K(pi), V(g, y), V(g, angle),                       "angle")
-#define COSTS(g)                                                                                             \
-    OP(vmovapd, THETA_DOT(g), V(g, b),                            "theta_dot")                               \
-    OP(vmulpd, V(g, b), V(g, b), V(g, b),                         "theta_dot*theta_dot")                     \
-    OP(vmulpd, K(friction), V(g, b), V(g, b),                     "0.1 * (…)")                               \
-    OP(vmulpd, V(g, angle), V(g, angle), V(g, angle),             "angle*angle")                             \
-    OP(vaddpd, V(g, b), V(g, angle), V(g, angle),                 "angle*angle + 0.1*(…)")                   \
-    OP(vaddpd, V(g, angle), V(g, costs), V(g, costs),             "costs = (…) + effort")                    \
-    OP(vxorpd, K(sign), V(g, costs), V(g, costs),                 "-costs")                                  \
-    OP(vandnpd, V(g, costs), V(g, starting), V(g, costs),         "0 if starting")                           \
-    OP(vmovapd, V(g, costs), REWARD_OF(g),                        "reward")
+// [2] costs, but for the angle's
+#define FRICTION(g)                                                                                          \
+    OP(vmovapd, THETA_DOT(g), V(g, old),                          "theta_dot")                               \
+    OP(vmulpd, V(g, old), V(g, old), V(g, b),                     "theta_dot*theta_dot")                     \
+    OP(vmulpd, K(minus_friction), V(g, b), V(g, b),               "-0.1 * (…)")
 
 // [3] acceleration
 #define ACCELERATION(g)                                                                                      \
@@ -252,22 +217,53 @@ static_assert(FIELD(Cache, sin) == 0);
 // [4] integration; a starting lane keeps its state
 #define VELOCITY(g)                                                                                          \
     OP(vmulpd, F(dt), V(g, theta_dot), V(g, theta_dot),           "acceleration * dt")                       \
-    OP(vaddpd, THETA_DOT(g), V(g, theta_dot), V(g, theta_dot),    "theta_dot + (…)")                         \
+    OP(vaddpd, V(g, old), V(g, theta_dot), V(g, theta_dot),       "theta_dot + (…)")                         \
     OP(vmovapd, F(min_speed), V(g, a),                            "-max_speed")                              \
     OP(vmaxpd, V(g, theta_dot), V(g, a), V(g, theta_dot),         "-max_speed if below")                     \
     OP(vmovapd, F(max_speed), V(g, a),                            "max_speed")                               \
     OP(vminpd, V(g, theta_dot), V(g, a), V(g, theta_dot),         "max_speed if above")
 #define POSITION(g)                                                                                          \
-    OP(vmulpd, F(dt), V(g, theta_dot), V(g, theta),               "theta_dot * dt")                          \
-    OP(vblendvpd, V(g, starting), THETA_DOT(g), V(g, theta_dot), V(g, theta_dot), "old if starting")         \
+    OP(vmulpd, F(dt), V(g, theta_dot), V(g, a),                   "theta_dot * dt")                          \
+    OP(vblendvpd, V(g, elapsed), V(g, old), V(g, theta_dot), V(g, theta_dot), "old if starting")             \
     OP(vmovapd, V(g, theta_dot), THETA_DOT(g),                    "theta_dot")                               \
-    OP(vmovapd, THETA(g), V(g, a),                                "theta")                                   \
-    OP(vaddpd, V(g, theta), V(g, a), V(g, theta),                 "theta + theta_dot*dt")                    \
-    OP(vblendvpd, V(g, starting), V(g, a), V(g, theta), V(g, theta), "old if starting")                      \
+    OP(vmovapd, THETA(g), V(g, old),                              "theta")                                   \
+    OP(vaddpd, K(pi), V(g, old), V(g, y),                         "y = theta + pi")                          \
+    OP(vaddpd, V(g, old), V(g, a), V(g, a),                       "theta + theta_dot*dt")                    \
+    OP(vblendvpd, V(g, elapsed), V(g, old), V(g, a), V(g, theta), "old if starting")                         \
     OP(vmovapd, V(g, theta), THETA(g),                            "theta")
+
+// [2] costs. y becomes the angle: its remainder r modulo a turn is between minus half a turn and half a turn.
+#define FEWER_TURNS_IN_PLAY(g)
+#define FEWER_TURNS_OF_ANY_ANGLE(g)                                                                          \
+    OP(vandpd, K(abs), V(g, y), V(g, a),                          "abs(y)")                                  \
+    OP(vcmpgt_oqpd, K(fused), V(g, a), V(g, a),                   "abs(y) > fused")                          \
+    OP(vtestpd, V(g, a), V(g, a),                                 "in any lane?")                            \
+    OP(je, "5f",                                                  "no")                                      \
+    OP(vmovapd, K(many_turns), V(g, a),                           "so many turns")                                   \
+    LABEL(4)                                                                                                 \
+    OP(vdivpd, V(g, a), V(g, y), V(g, turns),                        "y / turns")                               \
+    OP(vroundpd, "$0", V(g, turns), V(g, turns),                        "k")                                       \
+    OP(vfnmadd231pd, V(g, a), V(g, turns), V(g, y),                  "y - k*turns")                             \
+    OP(vmulpd, K(fewer), V(g, a), V(g, a),                        "turns, fewer")                            \
+    OP(vcomisd, K(turn), V128(g, a),                              "more than one?")                          \
+    OP(ja, "4b",                                                  "yes")                                     \
+    LABEL(5)
+#define COSTS(g)                                                                                             \
+    OP(vmulpd, K(inverse_turn), V(g, y), V(g, a),                 "y / turn")                                \
+    OP(vroundpd, "$0", V(g, a), V(g, a),                          "k")                                       \
+    OP(vfnmadd231pd, K(turn), V(g, a), V(g, y),                   "r = y - k*turn")                          \
+    OP(vaddpd, K(turn), V(g, y), V(g, a),                         "r + turn")                                \
+    OP(vblendvpd, V(g, y), V(g, a), V(g, y), V(g, y),             "(theta + pi) modulo turn: that if r < 0") \
+    OP(vsubpd, K(pi), V(g, y), V(g, angle),                       "angle")                                   \
+    OP(vmulpd, V(g, angle), V(g, angle), V(g, angle),             "angle*angle")                             \
+    OP(vsubpd, V(g, angle), V(g, b), V(g, b),                     "-(angle*angle + 0.1*(…))")                \
+    OP(vsubpd, V(g, effort), V(g, b), V(g, b),                    "-costs = -((…) + effort)")                \
+    OP(vpxor, V(g, a), V(g, a), V(g, a),                          "0")                                       \
+    OP(vblendvpd, V(g, elapsed), V(g, a), V(g, b), V(g, b),       "0 if starting")                           \
+    OP(vmovapd, V(g, b), REWARD_OF(g),                            "reward")
+
 #define ELAPSED(g)                                                                                           \
-    OP(vmovdqa, ELAPSED_OF(g), V(g, now),                         "elapsed")                                 \
-    OP(vpsubq, K(ones), V(g, now), V(g, now),                     "now = elapsed + 1")                       \
+    OP(vpsubq, K(ones), V(g, elapsed), V(g, now),                 "now = elapsed + 1")                       \
     OP(vpcmpgtq, Y(15), V(g, now), V(g, late),                    "late = now > limit - 1")                  \
     OP(vpor, V(g, late), V(g, now), V(g, now),                    "now | late")                              \
     OP(vmovdqa, V(g, now), ELAPSED_OF(g),                         "elapsed")                                 \
@@ -278,7 +274,6 @@ static_assert(FIELD(Cache, sin) == 0);
 
 // [5] sin, cos by the numbered steps of numerics.hpp; the low bits of q are the quadrant.
 #define QUARTER_TURNS(g)                                                                                     \
-    OP(vmovapd, NEW_THETA(g), V(g, t),                            "theta")                                   \
     OP(vmulpd, K(two_over_pi), V(g, t), Y(14),                    "theta * two_over_pi")                     \
     OP(vaddpd, K(round), Y(14), Y(14),                            "shifted")                                 \
     OP(vsubpd, K(round), Y(14), V(g, k),                          "k = shifted - round")
@@ -359,9 +354,8 @@ static_assert(FIELD(Cache, sin) == 0);
     OP(vpsllq, "$62", Y(14), Y(14),                               "sign bit in quadrants 2, 3")              \
     OP(vblendvpd, V(g, b), V(g, c), V(g, s), V(g, z),             "odd ? c : s")                             \
     OP(vblendvpd, V(g, b), V(g, s), V(g, c), V(g, z2),            "odd ? s : c")                             \
+    OP(vandpd, K(sign), Y(14), Y(14),                             "and no other")                            \
     OP(vxorpd, Y(14), V(g, b), V(g, b),                           "sign bit in quadrants 1, 2")              \
-    OP(vandpd, K(sign), Y(14), Y(14),                             "")                                        \
-    OP(vandpd, K(sign), V(g, b), V(g, b),                         "")                                        \
     OP(vxorpd, Y(14), V(g, z), V(g, sin),                         "sin")                                     \
     OP(vxorpd, V(g, b), V(g, z2), V(g, cos),                      "cos")
 
@@ -389,27 +383,23 @@ static_assert(FIELD(Cache, sin) == 0);
     OP(vmovups, V128(g, t), ROWS_2_##g,                           "rows 2, 3")
 
 // Section 5 of one group, mostly latency, among sections 1 to 4 of the group after it.
-#define FRONT(g, HOW)                                                                                        \
-    STARTING(g) TORQUE(g) ACCELERATION(g) VELOCITY(g) POSITION(g)
 #define STEP_AND_NEXT(g, next, HOW)                                                                          \
     QUARTER_TURNS(g)                                                                                         \
-                            STARTING(next) TORQUE(next)                                                      \
+                            STARTING(next) TORQUE(next) FRICTION(next)                                       \
     REDUCTION_##HOW(g)                                                                                       \
-                            Y_##HOW(next) ANGLE(next) COSTS(next)                                            \
+                            ACCELERATION(next) VELOCITY(next)                                                \
     HIGH_AND_TAIL(g)                                                                                         \
-                            ACCELERATION(next)                                                               \
-    REST(g, S, s)                                                                                            \
-                            VELOCITY(next)                                                                   \
-    SIN(g)                                                                                                   \
                             POSITION(next)                                                                   \
+    REST(g, S, s) SIN(g)                                                                                     \
+                            FEWER_TURNS_##HOW(next) COSTS(next)                                              \
     REST(g, C, c)                                                                                            \
                             ELAPSED(next)                                                                    \
     COS(g) QUADRANT(g) OBSERVATION(g)
 
 #define STEP(name, HOW)                                                                                      \
     ENTER                                                                                                    \
-    STARTING(LOW) TORQUE(LOW) Y_##HOW(LOW) ANGLE(LOW) COSTS(LOW)                                             \
-    ACCELERATION(LOW) VELOCITY(LOW) POSITION(LOW) ELAPSED(LOW)                                               \
+    STARTING(LOW) TORQUE(LOW) FRICTION(LOW) ACCELERATION(LOW) VELOCITY(LOW) POSITION(LOW)                    \
+    FEWER_TURNS_##HOW(LOW) COSTS(LOW) ELAPSED(LOW)                                                           \
     LOOP(1)                                                                                                  \
     MCA_BEGIN("pendulum/" name " lanes=8")                                                                   \
     STEP_AND_NEXT(LOW, HIGH, HOW)                                                                            \
