@@ -179,8 +179,8 @@ __attribute__((noinline)) bool integrate(const int64_t n, const Params& p, const
 
         // [5] turns and bounds
         const double turned1 = turned(new1), turned2 = turned(new2);
-        const int64_t out = (turned1 > kPi) | (turned1 < -kPi) | (turned2 > kPi) | (turned2 < -kPi);
-        far |= -out & ~starting;
+        const bool out = (turned1 > kPi) | (turned1 < -kPi) | (turned2 > kPi) | (turned2 < -kPi);
+        far = out ? far | ~starting : far;
         theta1[i] = select(starting, old1, turned1);
         theta2[i] = select(starting, old2, turned2);
         theta_dot1[i] = select(starting, old_dot1, bound(new_dot1, max1));
