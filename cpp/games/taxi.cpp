@@ -50,7 +50,7 @@ void step_fickle(const Batch* b) {
         for (int64_t i = 0; i < block.n; ++i) {
             const int64_t lane = first + i, old = old_s[i], now = s[lane];
             const bool aboard = old / kDestinations % kPassengers == kAboard;
-            const bool moved = old / (kDestinations * kPassengers) != now / (kDestinations * kPassengers);
+            const bool moved = old / kCell != now / kCell;
             if (!(aboard & moved & (fickle_step[lane] != 0))) continue;
             Pcg64 rng(b->stream, b->stride, lane);
             const int64_t destination = old % kDestinations, chosen = rng.integers(kDestinations - 1);
