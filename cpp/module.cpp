@@ -72,6 +72,8 @@ struct PolicyView {
 
 template <typename T>
 py::memoryview flat(T* data, int64_t count) {
+    static T nothing{};
+    if (!data) data = &nothing;  // a game without options
     return py::memoryview::from_buffer(data, {count}, {static_cast<py::ssize_t>(sizeof(T))});
 }
 
@@ -153,7 +155,7 @@ std::unique_ptr<GameLevel> make_game(const std::string& stem, const std::string&
 std::unique_ptr<PolicyLevel> make_policy(const std::string& stem, const std::string& level,
                                          const std::optional<std::string>& isa, const py::object& rule,
                                          const Shape& shape) {
-    if (level == "python") return std::make_unique<PythonPolicy>(rule, shape);
+    if (level == "python") return std::make_unique<PythonPolicy>(rule, shape.seen_by_policies());
     const int i = isa_index(isa.value());
     const std::string reason = missing(static_cast<Isa>(i));
     if (!reason.empty()) throw std::runtime_error(reason);
@@ -218,8 +220,8 @@ class PyTable {
   public:
     // thresholds (states, actions, K); outcomes (states, actions, K + 1) by their fields; start_thresholds
     // (M,), start_states (M + 1,).
-    PyTable(const Doubles& thresholds, const Doubles& probabilities, const Doubles& rewards,
-            const Integers& states, const Integers& terminated, const Doubles& start_thresholds,
+    PyTable(const Words& thresholds, const Doubles& probabilities, const Doubles& rewards,
+            const Integers& states, const Integers& terminated, const Words& start_thresholds,
             const Integers& start_states) {
         const auto fits = [&](const py::array& array) {
             return array.ndim() == 3 && array.shape(0) == thresholds.shape(0) &&
@@ -335,7 +337,7 @@ class PyBatch {
         if (stepper_.autoreset() == Autoreset::same_step && !stepper_.ended().empty()) {
             const std::vector<int64_t>& lanes = stepper_.ended();
             const py::ssize_t count = static_cast<py::ssize_t>(lanes.size());
-            info["final_obs"] = rows(stepper_.final_observations().data(), count);
+            info["final_obs"] = rows(stepper_.final_observations().data(), count, false);
             info["_final_obs"] = copied(lanes.data(), {count});
         }
         return py::make_tuple(all_observations(), copied(b.reward, {n}),
@@ -496,15 +498,25 @@ class PyBatch {
     }
 
     static std::vector<py::ssize_t> extent(const Shape& shape, int64_t rows) {
-        if (shape.observations) return {rows};
+        if (shape.observations && shape.radix.empty()) return {rows};
         return {rows, shape.observation};
     }
 
-    // A copy of the first observations of `data`.
-    py::object rows(const void* data, py::ssize_t count) const {
+    // A copy of the first observations of `data`; of a Tuple space a tuple of columns, unless they shall stay
+    // rows.
+    py::object rows(const void* data, py::ssize_t count, bool batched = true) const {
         const Shape& shape = stepper_.lanes().shape;
-        if (shape.observations) return copied(static_cast<const int64_t*>(data), extent(shape, count));
-        return copied(static_cast<const float*>(data), extent(shape, count));
+        if (!shape.observations) return copied(static_cast<const float*>(data), extent(shape, count));
+        const int64_t* const numbers = static_cast<const int64_t*>(data);
+        if (shape.radix.empty() || !batched) return copied(numbers, extent(shape, count));
+        py::tuple columns(shape.radix.size());
+        for (py::ssize_t k = 0; k < shape.observation; ++k) {
+            py::array_t<int64_t> column(count);
+            int64_t* const own = column.mutable_data();
+            for (py::ssize_t i = 0; i < count; ++i) own[i] = numbers[i * shape.observation + k];
+            columns[static_cast<size_t>(k)] = std::move(column);
+        }
+        return columns;
     }
 
     py::object all_observations() const {
@@ -517,7 +529,7 @@ class PyBatch {
         const void* const data = stepper_.lanes().batch.observation;
         if (!shape.observations) return copied(static_cast<const float*>(data), {shape.observation});
         const int64_t* const numbers = static_cast<const int64_t*>(data);
-        if (shape.observation == 1) return py::int_(*numbers);
+        if (shape.radix.empty()) return py::int_(*numbers);
         return py::tuple(py::cast(std::vector<int64_t>(numbers, numbers + shape.observation)));
     }
 
@@ -525,9 +537,16 @@ class PyBatch {
     py::object make_view(void* data, const Shape& shape, int64_t rows) const {
         auto* const owner = new std::shared_ptr<Stepper>(owner_);
         const py::capsule kept(owner, [](void* p) { delete static_cast<std::shared_ptr<Stepper>*>(p); });
-        if (shape.observations)
-            return py::array_t<int64_t>(extent(shape, rows), static_cast<int64_t*>(data), kept);
-        return py::array_t<float>(extent(shape, rows), static_cast<float*>(data), kept);
+        if (!shape.observations)
+            return py::array_t<float>(extent(shape, rows), static_cast<float*>(data), kept);
+        int64_t* const numbers = static_cast<int64_t*>(data);
+        if (shape.radix.empty()) return py::array_t<int64_t>(extent(shape, rows), numbers, kept);
+        constexpr py::ssize_t kWord = sizeof(int64_t);
+        py::tuple columns(shape.radix.size());
+        for (size_t k = 0; k < columns.size(); ++k) {
+            columns[k] = py::array_t<int64_t>({rows}, {kWord * shape.observation}, numbers + k, kept);
+        }
+        return columns;
     }
 
     void require_started() const {
@@ -676,19 +695,26 @@ class PyPlayer {
         streams_.assign(streams.data(), streams.data() + streams.size());
     }
 
-    // One observation as environments return it, a float32 array or an int, without the checks and
-    // conversions of `call`; null and no error if it is anything else.
+    // One observation as environments return it, a float32 array, an int or a tuple of ints, without the checks
+    // and conversions of `call`; null and no error if it is anything else.
     PyObject* call_exactly(PyObject* observation) {
         const Shape& shape = player_.shape();
         if (!shape.actions) return nullptr;
         const void* data;
-        int64_t state = -1;
         if (shape.observations) {
-            if (!PyLong_CheckExact(observation)) return nullptr;
-            int overflow;
-            state = PyLong_AsLongLongAndOverflow(observation, &overflow);
-            if (overflow || state < 0 || state >= shape.observations) return nullptr;
-            data = &state;
+            const size_t size = shape.radix.size();
+            numbers_.resize(static_cast<size_t>(shape.observation));
+            if (!size) {
+                if (!exactly(observation, shape.observations, numbers_[0])) return nullptr;
+            } else {
+                if (!PyTuple_CheckExact(observation) || PyTuple_GET_SIZE(observation) != shape.observation)
+                    return nullptr;
+                for (size_t k = 0; k < size; ++k) {
+                    PyObject* const part = PyTuple_GET_ITEM(observation, static_cast<py::ssize_t>(k));
+                    if (!exactly(part, shape.radix[k], numbers_[k])) return nullptr;
+                }
+            }
+            data = numbers_.data();
         } else {
             const auto* const array = py::detail::array_proxy(observation);
             constexpr int layout = py::array::c_style | kAligned;
@@ -708,12 +734,8 @@ class PyPlayer {
     py::object call(const py::object& observation) {
         const Use use(used_);
         const Shape& shape = player_.shape();
-        py::array given = py::array::ensure(observation);
-        if (!given) {
-            PyErr_Clear();
-            throw py::type_error("observation is a " + type_name(observation) + "; allowed: " + allowed());
-        }
-        const bool flat = shape.observations > 0;
+        const py::array given = array_of(observation);
+        const bool flat = shape.observations > 0 && shape.radix.empty();
         const py::ssize_t rank = given.ndim() + (flat ? 1 : 0);
         if ((rank != 1 && rank != 2) || (!flat && given.shape(given.ndim() - 1) != shape.observation)) {
             throw py::value_error("observation has shape " + text(given.attr("shape")) +
@@ -724,7 +746,7 @@ class PyPlayer {
         const char kind = given.dtype().kind();
         if (shape.observations) {
             if (kind != 'i' && kind != 'u' && kind != 'b') refuse_dtype(given);
-            data = states_of(given);
+            data = numbers_of(given);
         } else if (py::array_t<float, py::array::c_style>::check_(given) && (given.flags() & kAligned)) {
             holder = given;
             data = holder.data();
@@ -738,9 +760,10 @@ class PyPlayer {
     }
 
     // Seconds for `times` rounds of decisions on the rows of `observation`; no Python between.
-    double repeat(const py::array& observation, int64_t times) {
+    double repeat(const py::object& batch, int64_t times) {
         const Use use(used_);
         const Shape& shape = player_.shape();
+        const py::array observation = array_of(batch);
         const size_t bytes = shape.observation_bytes();
         const bool kind = observation.dtype().kind() == (shape.observations ? 'i' : 'f');
         if (!kind || observation.ndim() == 0 || !(observation.flags() & py::array::c_style) ||
@@ -752,7 +775,7 @@ class PyPlayer {
         Arena arena;
         const size_t action = arena.reserve(1, static_cast<size_t>(n) * shape.action_bytes());
         arena.allocate();
-        const void* const data = shape.observations ? states_of(observation) : observation.data();
+        const void* const data = shape.observations ? numbers_of(observation) : observation.data();
         const py::gil_scoped_release unlock;
         const auto start = std::chrono::steady_clock::now();
         for (int64_t t = 0; t < times; ++t) {
@@ -775,25 +798,59 @@ class PyPlayer {
 
     std::string allowed() const {
         const Shape& shape = player_.shape();
-        if (shape.observations) return "integers from 0 to " + std::to_string(shape.observations - 1);
         const std::string size = std::to_string(shape.observation);
+        if (!shape.radix.empty()) {
+            const std::string most = text(py::tuple(py::cast(shape.radix)));
+            return "integers from 0 to below " + most + ", " + size + " or a tuple of " + size +
+                   " arrays of shape (n,)";
+        }
+        if (shape.observations) return "integers from 0 to " + std::to_string(shape.observations - 1);
         return "real numbers of shape (" + size + ",) or (n, " + size + ")";
     }
 
-    // The states of a Discrete observation space, with which kernels index: a copy, for another thread may
-    // write to the caller's array after it was checked.
-    const int64_t* states_of(const py::array& given) {
+    // An exact int from 0 to below `end`.
+    static bool exactly(PyObject* object, int64_t end, int64_t& number) {
+        if (!PyLong_CheckExact(object)) return false;
+        int overflow;
+        number = PyLong_AsLongLongAndOverflow(object, &overflow);
+        return !overflow && number >= 0 && number < end;
+    }
+
+    // The observation as one array, a row for each: of a Tuple space environments return a tuple of columns.
+    py::array array_of(const py::object& observation) const {
+        py::array given;
+        if (!player_.shape().radix.empty() && py::isinstance<py::tuple>(observation)) {
+            try {
+                given = py::module_::import("numpy").attr("stack")(observation, -1);
+            } catch (const py::error_already_set& problem) {
+                if (!problem.matches(PyExc_ValueError) && !problem.matches(PyExc_TypeError)) throw;
+                throw py::value_error("observation is " + text(py::repr(observation)) +
+                                      "; allowed: " + allowed());
+            }
+        } else {
+            given = py::array::ensure(observation);
+        }
+        if (!given) {
+            PyErr_Clear();
+            throw py::type_error("observation is a " + type_name(observation) + "; allowed: " + allowed());
+        }
+        return given;
+    }
+
+    // The numbers of a Discrete or Tuple observation space, with which kernels index: a copy, for another
+    // thread may write to the caller's array after it was checked.
+    const int64_t* numbers_of(const py::array& given) {
         const Integers integers(given);
-        states_.assign(integers.data(), integers.data() + integers.size());
-        const int64_t end = player_.shape().observations;
-        const auto wrong = std::find_if(states_.begin(), states_.end(),
-                                        [&](int64_t state) { return state < 0 || state >= end; });
-        if (wrong != states_.end()) {
-            const py::int_ at(wrong - states_.begin());
-            throw py::value_error("observation is " + text(given.attr("flat")[at]) +
+        numbers_.assign(integers.data(), integers.data() + integers.size());
+        const Shape& shape = player_.shape();
+        const std::vector<int64_t> ends =
+            shape.radix.empty() ? std::vector<int64_t>{shape.observations} : shape.radix;
+        for (size_t i = 0; i < numbers_.size(); ++i) {
+            if (numbers_[i] >= 0 && numbers_[i] < ends[i % ends.size()]) continue;
+            throw py::value_error("observation is " + text(given.attr("flat")[py::int_(i)]) +
                                   "; allowed: " + allowed());
         }
-        return states_.data();
+        return numbers_.data();
     }
 
     [[noreturn]] void refuse_dtype(const py::array& given) const {
@@ -852,7 +909,7 @@ class PyPlayer {
     Player::Workspace workspace_;
     uint64_t seed_low_ = 0, seed_high_ = 0;
     std::vector<uint64_t> streams_;
-    std::vector<int64_t> states_;
+    std::vector<int64_t> numbers_;
     int64_t capacity_ = 0;
     std::atomic_flag used_;
 };
@@ -1116,8 +1173,8 @@ PYBIND11_MODULE(_core, m, py::mod_gil_not_used()) {
              py::arg("radix"));
 
     py::class_<PyTable, std::shared_ptr<PyTable>>(m, "Table", "A tabular game's transitions (cpp/table.hpp).")
-        .def(py::init<const Doubles&, const Doubles&, const Doubles&, const Integers&, const Integers&,
-                      const Doubles&, const Integers&>(),
+        .def(py::init<const Words&, const Doubles&, const Doubles&, const Integers&, const Integers&,
+                      const Words&, const Integers&>(),
              py::kw_only(), py::arg("thresholds"), py::arg("probabilities"), py::arg("rewards"),
              py::arg("states"), py::arg("terminated"), py::arg("start_thresholds"), py::arg("start_states"))
         .def_property_readonly(

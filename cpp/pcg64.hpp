@@ -37,6 +37,17 @@ class Pcg64 {
         if (half_used_) column_[kHalf * stride_] = half_;
     }
 
+    // For a lane whose draw is to count for nothing if `kept`, without a branch; doubles only.
+    void store_unless(bool kept) const {
+        const uint64_t mask = -static_cast<uint64_t>(kept);
+        const auto put = [&](StreamField field, uint64_t drawn) {
+            uint64_t& word = column_[field * stride_];
+            word = (word & mask) | (drawn & ~mask);
+        };
+        put(kStateHigh, static_cast<uint64_t>(state_ >> 64));
+        put(kStateLow, static_cast<uint64_t>(state_));
+    }
+
     uint64_t next64() {
         state_ = state_ * kPcgMultiplier + inc_;
         return output(state_);
@@ -56,8 +67,11 @@ class Pcg64 {
         return static_cast<uint32_t>(value);
     }
 
+    // What random() gives, in units of 2^-53.
+    uint64_t next53() { return next64() >> 11; }
+
     // In [0, 1), a multiple of 2^-53.
-    double random() { return static_cast<double>(static_cast<int64_t>(next64() >> 11)) * 0x1p-53; }
+    double random() { return static_cast<double>(static_cast<int64_t>(next53())) * 0x1p-53; }
 
     double uniform(double low, double high) { return low + ((high - low) * random()); }
 

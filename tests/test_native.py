@@ -154,6 +154,9 @@ def game_cases(game: Game) -> list[Case]:
         for lane in range(0, 128, 2):
             if kind is float:
                 batch._views()[name][lane] = draw.choice(numbers)
+            else:
+                low, high = batch.setting.bounds[name]
+                batch._views()[name][lane] = low + draw.below(high - low + 1)
     batch.elapsed[::7] = -1
     batch.elapsed[1::7] = 499
     steps("extreme states", batch, plays=(False,))

@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 import compute_layers as cl
 from compute_layers import registry
 from compute_layers.agents import Agent
-from compute_layers.batch import Batch
+from compute_layers.batch import Batch, rows_of
 from compute_layers.check import (
     Draw,
     MadeUp,
@@ -73,7 +73,7 @@ def situation(batch: Batch) -> Iterator[str]:
     width = max(map(len, [*batch.game.spec.state, "observation"]))
     for name, view in batch._views().items():
         yield f"    {name:<{width}}  {exactly(view[0])}"
-    seen = ", ".join(str(number) for number in batch.observations()[0].ravel())
+    seen = ", ".join(str(number) for number in rows_of(batch.observations())[0].ravel())
     yield f"    {'observation':<{width}}  {seen}"
 
 

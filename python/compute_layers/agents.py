@@ -16,7 +16,7 @@ from . import _core, registry
 from .batch import parse_seed, shape_of
 from .interpreter import PolicyInterpreter
 from .registry import Family, Game, families, family, game, resolve, unknown
-from .spec import Box, Discrete, Space
+from .spec import Box, Discrete, Space, seen_by_policies
 
 LAYERS = ("algorithm", "search", "symbolic", "subsymbolic", "agi")
 FORMAT_VERSION = "1"
@@ -100,10 +100,10 @@ class AgentFile:
         )
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "game": self.game.id, "family": self.family.stem}
+        return {**self.__dict__, "family": self.family.stem}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        self.__dict__.update(state, game=game(state["game"]), family=family(state["family"]))
+        self.__dict__.update(state, family=family(state["family"]))
 
 
 def heads(family: Family, action: Space) -> list[str]:
@@ -117,7 +117,7 @@ def heads(family: Family, action: Space) -> list[str]:
 
 def sizes_of(game: Game, head: str) -> dict[str, int]:
     """The sizes that a game gives to the words in the shapes of tensors."""
-    action, observation = game.action, game.observation
+    action, observation = game.action, seen_by_policies(game.observation)
     outputs = action.n if isinstance(action, Discrete) else action.size
     sizes = {
         "inputs": observation.size,
@@ -205,7 +205,7 @@ def check_tensors(
     try:
         for c in range(candidates or 1):
             own = checked if candidates is None else {name: tensor[c] for name, tensor in checked.items()}
-            family.spec.check(game.observation, game.action, head, own)
+            family.spec.check(seen_by_policies(game.observation), game.action, head, own)
     except ValueError as problem:
         raise ValueError(f"{what}: {problem}") from None
     return checked
@@ -214,9 +214,8 @@ def check_tensors(
 def interpreter_of(file: AgentFile, tensors: Mapping[str, NDArray[Any]]) -> PolicyInterpreter:
     """Level python of a file's policy, with these tensors."""
     game = file.game
-    return PolicyInterpreter(
-        file.family, file.head, game.observation.size, game.action, tensors, file.choices
-    )
+    inputs = seen_by_policies(game.observation).size
+    return PolicyInterpreter(file.family, file.head, inputs, game.action, tensors, file.choices)
 
 
 def kernel_arguments(file: AgentFile) -> dict[str, Any]:
@@ -237,7 +236,8 @@ class Agent(_core.Player):
     """A policy at one level: ``agent(observation)`` is its action.
 
     One observation of shape (k,) gives a Python int (Discrete) or a float32 array (Box); n of them, shape
-    (n, k), give int64 (n,) or float32 (n, m). Other real dtypes are cast. Row i of a stochastic policy draws
+    (n, k), give int64 (n,) or float32 (n, m). Other real dtypes are cast. Observations of a ``Tuple`` may also
+    come as environments return them, a tuple of k ints or of k arrays (n,). Row i of a stochastic policy draws
     from ``SeedSequence(seed + i, spawn_key=(1,))``.
 
     Attributes:
@@ -295,9 +295,8 @@ def _rebuild(file: AgentFile, level: str, isa: str | None, seed: int, streams: N
 
 
 @cache
-def _shipped(id: str) -> dict[str, AgentFile]:
-    found = game(id)
-    folder = Path(__file__).parent / "agents" / found.stem / id
+def _shipped(found: Game) -> dict[str, AgentFile]:
+    folder = Path(__file__).parent / "agents" / found.stem / found.id
     agents = [AgentFile.read(path, found) for path in sorted(folder.glob("*.safetensors"))]
     agents.sort(key=lambda agent: (LAYERS.index(agent.layer), agent.metadata.get("order", ""), agent.name))
     return {agent.name: agent for agent in agents}
@@ -309,10 +308,10 @@ def agents(game: str) -> tuple[str, ...]:
     Raises:
         ValueError: there is no such game.
     """
-    return tuple(_shipped(registry.game(game).id))
+    return tuple(_shipped(registry.game(game)))
 
 
-def agent_file(game_id: str, agent: str | os.PathLike[str]) -> AgentFile:
+def agent_file(game_id: str | Game, agent: str | os.PathLike[str]) -> AgentFile:
     """The shipped agent of this name, or the policy in this ``.safetensors`` file.
 
     Raises:
@@ -322,14 +321,19 @@ def agent_file(game_id: str, agent: str | os.PathLike[str]) -> AgentFile:
     found = game(game_id)
     if isinstance(agent, os.PathLike) or str(agent).endswith(".safetensors"):
         return AgentFile.read(Path(agent), found)
-    shipped = _shipped(found.id)
+    shipped = _shipped(found)
     if agent not in shipped:
         raise unknown(f"agent of {found.id}", agent, shipped)
     return shipped[agent]
 
 
 def load_agent(
-    game: str, agent: str | os.PathLike[str], *, level: str = "auto", isa: str | None = None, seed: int = 0
+    game: str | Game,
+    agent: str | os.PathLike[str],
+    *,
+    level: str = "auto",
+    isa: str | None = None,
+    seed: int = 0,
 ) -> Agent:
     """An agent to call.
 

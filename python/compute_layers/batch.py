@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from . import _core
 from .interpreter import GameInterpreter
-from .registry import Game, Setting, game, resolve, unknown
+from .registry import Game, Setting, resolve, unknown
 from .spec import Box, Discrete, Spec, Tuple
 
 NO_LIMIT = 2**63 - 1
@@ -41,6 +41,11 @@ def shape_of(setting: Setting) -> _core.Shape:
         info=len(game.spec.info),
         cache=game.cache,
     )
+
+
+def rows_of(observations: Any) -> NDArray[Any]:
+    """The observations of a batch as one array, a row for each environment: those of a ``Tuple`` are columns."""
+    return np.stack(observations, axis=-1) if isinstance(observations, tuple) else observations
 
 
 def encode(spec: Spec, name: str, value: Any) -> float:
@@ -97,6 +102,9 @@ class Batch(_core.Batch):
 
     Attributes:
         names: the params, in the order of ``params``.
+        setting: the game with its arguments.
+        masks: of ``SPEC.masks``, an array with a row for each state.
+        attributes: what the game's table shows, by name.
         watched: whether somebody holds the generators, so that they must be kept in step.
         seeds: the seed of each lane's stream: what it was seeded with, -1 after its generator was replaced,
             None before the first reset.
@@ -123,9 +131,18 @@ class Batch(_core.Batch):
         self.limit = parse_limit(max_episode_steps)
         self.autoreset_mode = autoreset_mode
         self.copy = bool(copy)
-        self.arguments = dict(arguments)
         self.setting = game.setting(arguments)
+        self.arguments = dict(self.setting.arguments)
         self.names = list(self.setting.params)
+        table = self.setting.table
+        self.masks = {} if table is None else {name: rows(table) for name, rows in game.spec.masks.items()}
+        self.attributes: dict[str, Any] = {}
+        if table is not None:
+            self.attributes = {
+                "P": table.P,
+                "initial_state_distrib": table.initial_state_distrib,
+                **table.attributes,
+            }
         self._generators: tuple[np.random.Generator, ...] | None = None
         self.watched = False
         super().__init__(
@@ -133,7 +150,7 @@ class Batch(_core.Batch):
             level=self.level,
             isa=self.isa,
             shape=shape_of(self.setting),
-            table=None if self.setting.table is None else self.setting.table.native,
+            table=None if table is None else table.native,
             num_envs=self.num_envs,
             limit=self.limit,
             autoreset=autoreset_mode.value,
@@ -338,6 +355,13 @@ class Batch(_core.Batch):
             if not np.isfinite(values).all():
                 wrong = values[~np.isfinite(values)][0]
                 raise ValueError(f"state[{name!r}] has {wrong}; allowed: finite numbers")
+        for name, (low, high) in self.setting.bounds.items():
+            values = parts["state"][name]
+            outside = (values < low) | (values > high)
+            if outside.any():
+                raise ValueError(
+                    f"state[{name!r}] has {values[outside][0]}; allowed: integers {low} to {high}"
+                )
         self._apply(parts)
 
     def _apply(self, parts: Mapping[str, Any]) -> None:
@@ -415,7 +439,7 @@ class Batch(_core.Batch):
         self._pull()
         state = self.snapshot() if self.started else None
         settings = (
-            self.game.id,
+            self.game,
             self.num_envs,
             self.level,
             self.isa,
@@ -451,7 +475,7 @@ def _rebuild(
     seeds: list[int | None],
     watched: bool,
 ) -> Batch:
-    batch = Batch(game(settings[0]), *settings[1:])
+    batch = Batch(*settings)
     batch.params = params
     batch.stream[:] = stream
     batch.seeds = list(seeds)

@@ -34,10 +34,10 @@ from rich.text import Text
 
 from . import registry
 from .agents import FORMAT_VERSION, Agent, AgentFile, heads, sizes_of, tensor_forms
-from .batch import NO_LIMIT, Batch, Snapshot
+from .batch import NO_LIMIT, Batch, Snapshot, rows_of
 from .pcg64 import PCG64
 from .registry import Family, Game, Level, LevelUnavailable
-from .spec import Box, Discrete, Space
+from .spec import Box, Discrete, Space, Tuple, seen_by_policies
 
 DIGESTS = Path(__file__).parent / "digests"
 SHORT, FULL = (4, 64), (64, 1000)  # lanes, which are seeded 0, 1, …, and steps of the two digests
@@ -299,6 +299,7 @@ class GameScenarios:
         self._spec = game.spec
         self._seed = seed
         self._floats = [name for name, kind in game.spec.state.items() if kind is float]
+        self._integers = game.default.bounds
 
     def __iter__(self) -> Iterator[Scenario]:
         yield from self._trajectories()
@@ -329,6 +330,11 @@ class GameScenarios:
         seeds = [self._seed + lane for lane in lanes or range(batch.num_envs)]
         batch.start(np.arange(batch.num_envs), seeds, batch.parse_options(None))
 
+    def _drawn(self, draw: Draw, place: Mapping[str, float]) -> dict[str, float]:
+        """The place, its integers drawn within their bounds."""
+        drawn = {name: low + draw.below(high - low + 1) for name, (low, high) in self._integers.items()}
+        return {**drawn, **place}
+
     def _other_options(self) -> list[float]:
         """Options of reset that are not the defaults, where the game takes them."""
         defaults = dict(self._spec.options)
@@ -344,7 +350,7 @@ class GameScenarios:
     def _record(self, trace: Trace, batch: Batch, moment: str, outcome: Any = None) -> None:
         n = batch.num_envs
         seen = batch.observations()
-        final = np.zeros_like(seen)
+        final = np.zeros_like(rows_of(seen))
         if outcome is None:
             reward, terminated, truncated = np.zeros(n), np.zeros(n, np.bool_), np.zeros(n, np.bool_)
         else:
@@ -355,7 +361,7 @@ class GameScenarios:
             moment,
             **batch._views(),
             elapsed=batch.elapsed,
-            observation=seen,
+            observation=rows_of(seen),
             reward=reward,
             terminated=terminated,
             truncated=truncated,
@@ -427,6 +433,8 @@ class GameScenarios:
         places = [{name: number} for name in self._floats for number in numbers]
         places += [{**zeros, **place} for place in places]
         places += [dict.fromkeys(self._floats, number) for number in numbers]
+        integers = Draw(self._seed, 11)
+        places = [self._drawn(integers, place) for place in places]
         choices = self._game.action.n if isinstance(self._game.action, Discrete) else 2
         for choice in range(choices):
             actions = Draw(self._seed, 2, choice).actions(self._game.action, 3, len(places))
@@ -436,7 +444,7 @@ class GameScenarios:
             mode = AutoresetMode.DISABLED
             yield self._extreme(f"one number of the state, action {choice}", places, actions, None, mode)
         draw = Draw(self._seed, 3)
-        mixed = [{name: draw.choice(numbers) for name in self._floats} for _ in range(251)]
+        mixed = [self._drawn(draw, {name: draw.choice(numbers) for name in self._floats}) for _ in range(251)]
         for mode, limit in zip(AutoresetMode, (None, 1, 500), strict=True):
             actions = draw.actions(self._game.action, 4, len(mixed))
             yield self._extreme(f"all numbers of the state, {mode.value}", mixed, actions, limit, mode)
@@ -484,6 +492,8 @@ class GameScenarios:
         places = [{**zeros, name: number} for name in self._floats for number in moderate]
         places += [{name: number} for name in self._floats for number in moderate]
         places += [{name: draw.choice(moderate) for name in self._floats} for _ in range(100)]
+        integers = Draw(self._seed, 12)
+        places = [self._drawn(integers, place) for place in places]
 
         first = draw.actions(self._game.action, 1, len(places))[0]
         actions = draw.actions(self._game.action, 6, len(places))
@@ -539,7 +549,10 @@ class GameScenarios:
         numbers = self._numbers()
         n = 131
         # Every other lane stays as it was reset: its neighbours must not matter.
-        places = [{name: draw.choice(numbers) for name in self._floats if lane % 2} for lane in range(n)]
+        places = [
+            self._drawn(draw, {name: draw.choice(numbers) for name in self._floats}) if lane % 2 else {}
+            for lane in range(n)
+        ]
         actions = draw.actions(self._game.action, 5, n)
         order = list(reversed(range(n)))[3:]
 
@@ -625,10 +638,10 @@ def digest(game: Game, level: Level, lanes: int, steps: int) -> str:
             number = array.dtype.newbyteorder("<")
             total.update(np.ascontiguousarray(canonical(array), dtype=number).tobytes())
 
-    add(*batch._views().values(), batch.elapsed, batch.stream, batch.observations())
+    add(*batch._views().values(), batch.elapsed, batch.stream, rows_of(batch.observations()))
     for row in digest_actions(game.action, lanes, steps):
         outcome = batch.step(row)
-        add(*batch._views().values(), batch.elapsed, batch.stream, *outcome[:4])
+        add(*batch._views().values(), batch.elapsed, batch.stream, rows_of(outcome[0]), *outcome[1:4])
     return total.hexdigest()
 
 
@@ -751,9 +764,11 @@ def largest_tensors(family: Family, head: str, game: Game, most: int) -> dict[st
 
 
 def observations_of(space: Space, draw: Draw, n: int) -> Array:
-    """Observations, among them zeros of both signs, denormals, infinities and NaNs."""
+    """Observations as rows, among them zeros of both signs, denormals, infinities and NaNs."""
     if isinstance(space, Discrete):
         return np.array([draw.below(space.n) for _ in range(n)], np.int64)
+    if isinstance(space, Tuple):
+        return np.array([[draw.below(part.n) for part in space.spaces] for _ in range(n)], np.int64)
     bounds = [bound for bound in (*space.low, *space.high) if math.isfinite(bound)]
     special = [*FLOATS, *bounds, math.inf, math.nan]
 
@@ -1136,7 +1151,7 @@ def _serves(family: Family, game: Game) -> bool:
     for head in heads(family, game.action):
         try:
             tensors = tensors_of(family, head, game, Draw(0), "ordinary")
-            family.spec.check(game.observation, game.action, head, tensors)
+            family.spec.check(seen_by_policies(game.observation), game.action, head, tensors)
         except ValueError:
             return False
     return True

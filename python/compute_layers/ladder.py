@@ -20,7 +20,7 @@ from rich.text import Text
 
 from . import registry
 from .agents import LAYERS, Agent, AgentFile, agent_file, agents
-from .batch import Batch
+from .batch import Batch, rows_of
 from .measure import Contestant, Interleaved, Timing, conditions, conditions_line, progress_bar, short, timed
 from .registry import Game, Level, LevelUnavailable
 from .rollout import DEFAULT_LIMIT, rollout
@@ -325,7 +325,7 @@ def _observations(game: Game, file: AgentFile) -> NDArray[Any]:
     for _ in range(15):
         observation = envs.step(agent(observation))[0]
         seen.append(observation)
-    return np.concatenate(seen)
+    return np.concatenate([rows_of(batch) for batch in seen])
 
 
 def _decision_contestant(agent: Agent, observations: NDArray[Any], cost: float) -> Contestant:

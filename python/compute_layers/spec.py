@@ -59,6 +59,11 @@ ActionSpace = Discrete | Box
 Space = Discrete | Tuple | Box
 
 
+def seen_by_policies(observation: Space) -> Discrete | Box:
+    """The observation space that a policy family is made for: of a Tuple the numbers of its members."""
+    return Discrete(observation.n) if isinstance(observation, Tuple) else observation
+
+
 @dataclass(frozen=True)
 class Id:
     """What Gymnasium's registry says of an id: its time limit (None if it has none), reward threshold,
@@ -88,9 +93,10 @@ class Spec:
         render_fps: frames a second of the same.
         table: makes a tabular game's transitions of the constructor's arguments; level python finds them in
             ``p.table``.
-        bounds: for each integer of the state the lowest and highest value that a snapshot may have; a high of None
-            means the last state of the table.
-        info: the names of what ``step`` returns behind ``terminated``, float64 each; a reset says 1.
+        bounds: for each integer of the state the lowest and highest value that a snapshot may have; ``"states"`` and
+            ``"actions"`` stand for the last one of the table.
+        info: the names of what ``step`` returns behind ``terminated``, float64 each, and what a reset says instead:
+            Gymnasium's 1, an int or a float.
         masks: what follows from the observation alone and is reported beside it, by name: of the table an int8
             array with a row for each state.
         pose: the attributes that Gymnasium's renderer reads, by name, of the params and the state, whose fields are
@@ -112,8 +118,8 @@ class Spec:
     render_modes: tuple[str, ...] = ("human", "rgb_array")
     render_fps: int = 50
     table: Callable[..., Table] | None = None
-    bounds: Mapping[str, tuple[int, int | None]] = field(default_factory=dict)
-    info: tuple[str, ...] = ()
+    bounds: Mapping[str, tuple[int, int | str]] = field(default_factory=dict)
+    info: Mapping[str, float | int] = field(default_factory=dict)
     masks: Mapping[str, Callable[[Table], NDArray[np.int8]]] = field(default_factory=dict)
     pose: Callable[[Mapping[str, Any], Mapping[str, Any]], Mapping[str, Any]] = lambda params, state: {
         "state": tuple(state.values())
@@ -133,7 +139,7 @@ class PolicySpec:
     Attributes:
         tensors: name, dtype and shape of each parameter tensor, in the order of the C++ names. A shape is made
             of integers and words: ``inputs`` (numbers in an observation), ``states`` (of a ``Discrete``
-            observation space), ``outputs`` (number of actions, or length of a ``Box`` action), ``rows`` (1 for
+            or ``Tuple`` observation space), ``outputs`` (number of actions, or length of a ``Box`` action), ``rows`` (1 for
             the head ``threshold``, else ``outputs``) and ``action`` (numbers in an action: 1, or length of a
             ``Box`` action). Any other word is a size of at least 1 that the file chooses, the same wherever
             the word stands. The dtype ``action`` is int64 for ``Discrete`` and float32 for ``Box``.

@@ -52,8 +52,11 @@ class Table:
         attributes: what else environments of the game show, by name.
     """
 
-    def __init__(  # noqa: N803 - Gymnasium's name
-        self, P: Any, initial_state_distrib: Any, attributes: Mapping[str, Any] | None = None
+    def __init__(
+        self,
+        P: Any,  # noqa: N803 - Gymnasium's name
+        initial_state_distrib: Any,
+        attributes: Mapping[str, Any] | None = None,
     ) -> None:
         """
         Args:
@@ -135,7 +138,8 @@ class Table:
         return _core.Table(**self.arrays())
 
     def arrays(self) -> dict[str, NDArray[Any]]:
-        """The table as arrays by state, action and outcome, every row as long as the longest."""
+        """The table as arrays by state, action and outcome, every row as long as the longest; thresholds as cpp/table.hpp
+        has them."""
         longest = max(len(row.thresholds) for actions in self.rows for row in actions)
         shape = (self.states, self.actions, longest + 1)
         thresholds = np.full((*shape[:2], longest), math.inf)
@@ -148,17 +152,22 @@ class Table:
                 probabilities[s, a], states[s, a], rewards[s, a], terminated[s, a] = zip(*padded, strict=True)
         limits, first = self.starts
         return {
-            "thresholds": thresholds,
+            "thresholds": _in_units(thresholds),
             "probabilities": probabilities,
             "rewards": rewards,
             "states": states,
             "terminated": terminated,
-            "start_thresholds": np.array(limits),
+            "start_thresholds": _in_units(np.array(limits)),
             "start_states": np.array(first, np.int64),
         }
 
     def __getstate__(self) -> dict[str, Any]:
         return {name: value for name, value in self.__dict__.items() if name != "native"}
+
+
+def _in_units(thresholds: NDArray[np.float64]) -> NDArray[np.uint64]:
+    """Thresholds in units of 2**-53, rounded up: a draw, which is a multiple of the unit, reaches the same ones."""
+    return np.ceil(np.clip(thresholds, 0.0, 1.0) * 2.0**53).astype(np.uint64)
 
 
 def _numbered(name: str, given: Any) -> list[Any]:

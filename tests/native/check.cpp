@@ -266,8 +266,8 @@ class Guarded {
             table.outcomes = call_.inputs;
             table.starts = call_.starts;
             table.rows = static_cast<const Outcome*>(next("outcomes"));
-            table.thresholds = static_cast<const double*>(next("thresholds"));
-            table.start_thresholds = static_cast<const double*>(next("start_thresholds"));
+            table.thresholds = static_cast<const uint64_t*>(next("thresholds"));
+            table.start_thresholds = static_cast<const uint64_t*>(next("start_thresholds"));
             table.start_states = static_cast<const int64_t*>(next("start_states"));
             add_struct("table", &table, 1);
             batch.table = struct_->data();
