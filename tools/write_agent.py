@@ -16,9 +16,8 @@ from pathlib import Path
 import numpy as np
 
 import compute_layers as cl
-from compute_layers.agents import FORMAT_VERSION, LAYERS, Agent, AgentFile
-from compute_layers.registry import families, game
-from compute_layers.spec import Discrete
+from compute_layers.agents import FORMAT_VERSION, LAYERS, Agent, AgentFile, tensor_forms
+from compute_layers.registry import families, family, game
 
 ROOT = Path(__file__).parents[1] / "python" / "compute_layers" / "agents"
 EPISODES = 1000  # evaluation seeds 0 … 999
@@ -34,22 +33,22 @@ def main() -> None:
     parser.add_argument("--head", required=True, choices=["argmax", "threshold", "box", "vote"])
     parser.add_argument("--layer", required=True, choices=LAYERS)
     parser.add_argument("--tensor", action="append", default=[], metavar="NAME=JSON")
+    parser.add_argument(
+        "--choice", action="append", default=[], metavar="NAME=VALUE", help="such as activation=relu"
+    )
     parser.add_argument("--source", required=True, help="where the rule comes from")
     given = parser.parse_args()
 
     found = game(given.game)
-    dtypes = {name: dtype for name, (dtype, _) in families()[given.family].spec.forms(given.head).items()}
-    integers = isinstance(found.action, Discrete)
-    tensors = {}
-    for entry in given.tensor:
-        name, _, value = entry.partition("=")
-        dtype = dtypes[name] if dtypes[name] != "action" else ("int64" if integers else "float32")
-        tensors[name] = np.array(json.loads(value), dtype)
+    values = dict(entry.split("=", 1) for entry in given.tensor)
+    forms = tensor_forms(found, family(given.family), given.head, dict.fromkeys(values, ()))
+    tensors = {name: np.array(json.loads(value), forms[name][0]) for name, value in values.items()}
     metadata = {
         "family": given.family,
         "layer": given.layer,
         "head": given.head,
         "version": FORMAT_VERSION,
+        **dict(entry.split("=", 1) for entry in given.choice),
         "source": given.source,
         "command": shlex.join(["python", "tools/write_agent.py", *sys.argv[1:]]),
     }
