@@ -65,7 +65,9 @@ CASES = {
     "frozen_lake-8x8": Case("FrozenLake8x8-v1"),
     "frozen_lake-dry": Case("FrozenLake-v1", {"is_slippery": False}, 500),
     "frozen_lake-rate": Case("FrozenLake-v1", {"success_rate": 0.07, "map_name": "8x8"}, 500),
-    "frozen_lake-rewards": Case("FrozenLake-v1", {"reward_schedule": [2.5, -1, 0.125], "success_rate": 0.34}, 500),
+    "frozen_lake-rewards": Case(
+        "FrozenLake-v1", {"reward_schedule": [2.5, -1, 0.125], "success_rate": 0.34}, 500
+    ),
     **dict(_maps()),
     "cliffwalking": Case("CliffWalking-v1"),
     "cliffwalking-slippery": Case("CliffWalkingSlippery-v1"),
