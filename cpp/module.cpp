@@ -1057,6 +1057,7 @@ py::list games() {
         const GameEntry& entry = kGames[i];
         py::dict game;
         game["stem"] = entry.stem;
+        game["kernel"] = entry.kernel;
         game["ids"] = split(entry.ids, ' ');
         game["params"] = split(entry.cpp[0]->params, ',');
         game["state"] = split(entry.cpp[0]->state, ',');
