@@ -695,8 +695,8 @@ class PyPlayer {
         streams_.assign(streams.data(), streams.data() + streams.size());
     }
 
-    // One observation as environments return it, a float32 array, an int or a tuple of ints, without the checks
-    // and conversions of `call`; null and no error if it is anything else.
+    // One observation as environments return it, a float32 array, an int or a tuple of ints, without the
+    // checks and conversions of `call`; null and no error if it is anything else.
     PyObject* call_exactly(PyObject* observation) {
         const Shape& shape = player_.shape();
         if (!shape.actions) return nullptr;
