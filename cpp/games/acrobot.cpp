@@ -12,7 +12,8 @@ using namespace acrobot;
 // Lanes whose numbers wait for the next loop: few enough for the L1 cache.
 constexpr int64_t kBlock = 64;
 
-// The lanes of a block on their way through the stages. As members of one struct compilers know the arrays apart.
+// The lanes of a block on their way through the stages. As members of one struct compilers know the arrays
+// apart.
 struct Work {
     using Column = double[kBlock];
     alignas(64) Column torque;
@@ -20,6 +21,7 @@ struct Work {
     Column rate1, rate2, acc1, acc2;                // its derivatives, k of a stage
     Column sum_rate1, sum_rate2, sum_acc1, sum_acc2;
     Column sin1, cos1;
+    int64_t far[kBlock];  // masks of the lanes that need more turns than one
 };
 
 // mask ? a : b for a mask of all or no bits. Of `x[i] = mask ? x[i] : …` GCC would make a masked store, which
@@ -49,11 +51,10 @@ struct Chain {
 template <bool kPlain>
 inline void accelerations(const Chain<kPlain>& c, double torque, double theta_dot1, double theta_dot2,
                           double sin2, double cos2, double pull1, double pull2, double& acc1, double& acc2) {
-    const double d1 =
-        (((c.m1 * (c.lc1 * c.lc1)) +
-          (c.m2 * (((c.l1 * c.l1) + (c.lc2 * c.lc2)) + (((2 * c.l1) * c.lc2) * cos2)))) +
-         c.moi) +
-        c.moi;
+    const double d1 = (((c.m1 * (c.lc1 * c.lc1)) +
+                        (c.m2 * (((c.l1 * c.l1) + (c.lc2 * c.lc2)) + (((2 * c.l1) * c.lc2) * cos2)))) +
+                       c.moi) +
+                      c.moi;
     const double d2 = (c.m2 * ((c.lc2 * c.lc2) + ((c.l1 * c.lc2) * cos2))) + c.moi;
     const double phi2 = ((c.m2 * c.lc2) * kGravity) * pull2;
     const double phi1 = ((((((-c.m2) * c.l1) * c.lc2) * (theta_dot2 * theta_dot2)) * sin2 -
@@ -98,9 +99,8 @@ template <bool kPlain>
 __attribute__((noinline)) void first_stage(const int64_t n, const Chain<kPlain> c,
                                            const double* __restrict theta1, const double* __restrict theta2,
                                            const double* __restrict theta_dot1,
-                                           const double* __restrict theta_dot2,
-                                           const double* __restrict sin2, const double* __restrict cos2,
-                                           Work* __restrict w) {
+                                           const double* __restrict theta_dot2, const double* __restrict sin2,
+                                           const double* __restrict cos2, Work* __restrict w) {
     for (int64_t i = 0; i < n; ++i) {  // vectorised
         const double old1 = theta1[i], old2 = theta2[i], old_dot1 = theta_dot1[i], old_dot2 = theta_dot2[i];
 
@@ -159,13 +159,11 @@ inline double bound(double x, double most) {
     return most < above ? most : above;
 }
 
-// Returns whether an angle needs more turns than one.
-__attribute__((noinline)) bool integrate(const int64_t n, const Params& p, const Work* __restrict w,
+__attribute__((noinline)) void integrate(const int64_t n, const Params& p, Work* __restrict w,
                                          const int64_t* __restrict elapsed, double* __restrict theta1,
                                          double* __restrict theta2, double* __restrict theta_dot1,
                                          double* __restrict theta_dot2) {
     const double seconds = p.dt / 6, max1 = p.MAX_VEL_1, max2 = p.MAX_VEL_2;
-    int64_t far = 0;
     for (int64_t i = 0; i < n; ++i) {  // vectorised
         const double old1 = w->theta1[i], old2 = w->theta2[i];
         const double old_dot1 = w->theta_dot1[i], old_dot2 = w->theta_dot2[i];
@@ -180,13 +178,20 @@ __attribute__((noinline)) bool integrate(const int64_t n, const Params& p, const
         // [5] turns and bounds
         const double turned1 = turned(new1), turned2 = turned(new2);
         const bool out = (turned1 > kPi) | (turned1 < -kPi) | (turned2 > kPi) | (turned2 < -kPi);
-        far = out ? far | ~starting : far;
+        w->far[i] = out ? ~starting : 0;
         theta1[i] = select(starting, old1, turned1);
         theta2[i] = select(starting, old2, turned2);
         theta_dot1[i] = select(starting, old_dot1, bound(new_dot1, max1));
         theta_dot2[i] = select(starting, old_dot2, bound(new_dot2, max2));
     }
-    return far != 0;
+}
+
+__attribute__((noinline)) int64_t any(const int64_t n, const int64_t* __restrict masks) {
+    int64_t found = 0;
+    for (int64_t i = 0; i < n; ++i) {  // vectorised
+        found |= masks[i];
+    }
+    return found;
 }
 
 // The turns after the first.
@@ -235,16 +240,17 @@ __attribute__((noinline)) void narrow(const int64_t n, const int64_t* __restrict
 }
 
 // [7] observation, as pairs of float32 in a word
-inline int64_t pair(double low, double high) {
-    return static_cast<int64_t>(__builtin_bit_cast(uint32_t, static_cast<float>(low)) |
-                                uint64_t{__builtin_bit_cast(uint32_t, static_cast<float>(high))} << 32);
+using Word = int64_t __attribute__((may_alias));
+
+inline Word pair(double low, double high) {
+    return static_cast<Word>(__builtin_bit_cast(uint32_t, static_cast<float>(low)) |
+                             uint64_t{__builtin_bit_cast(uint32_t, static_cast<float>(high))} << 32);
 }
 
 __attribute__((noinline)) void interleave(const int64_t n, const Work* __restrict w,
                                           const double* __restrict sin2, const double* __restrict cos2,
                                           const double* __restrict theta_dot1,
-                                          const double* __restrict theta_dot2,
-                                          int64_t* __restrict observation) {
+                                          const double* __restrict theta_dot2, Word* __restrict observation) {
     for (int64_t i = 0; i < n; ++i) {  // vectorised
         observation[3 * i + 0] = pair(w->cos1[i], w->sin1[i]);
         observation[3 * i + 1] = pair(cos2[i], sin2[i]);
@@ -277,7 +283,8 @@ void step(const Batch* b) {
         stage(n, chain, chain.dt / 2, 2.0, &work);
         stage(n, chain, chain.dt / 2, 2.0, &work);
         stage(n, chain, chain.dt, 1.0, &work);
-        if (integrate(n, p, &work, elapsed, theta1, theta2, theta_dot1, theta_dot2)) {
+        integrate(n, p, &work, elapsed, theta1, theta2, theta_dot1, theta_dot2);
+        if (any(n, work.far)) {
             turn_further(n, elapsed, theta1);
             turn_further(n, elapsed, theta2);
         }
@@ -285,7 +292,7 @@ void step(const Batch* b) {
         narrow(n, terminated, b->terminated + i);
         narrow(n, truncated, b->truncated + i);
         interleave(n, &work, sin2, cos2, theta_dot1, theta_dot2,
-                   static_cast<int64_t*>(b->observation) + kObservation / 2 * i);
+                   static_cast<Word*>(b->observation) + kObservation / 2 * i);
     }
 }
 
@@ -327,7 +334,7 @@ void observe(const Batch* b, const int64_t* lanes, int64_t count) {
 
 }  // namespace
 
-const Game games::acrobot = {
-    Params::kNames, State::kNames, Options::kNames, select_step, reset, observe, 0, kCacheFields, false};
+const Game games::acrobot = {Params::kNames, State::kNames, Options::kNames, select_step, reset, observe, 0,
+                             kCacheFields,   false};
 
 }  // namespace compute_layers::ISA

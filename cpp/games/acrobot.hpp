@@ -24,8 +24,8 @@ constexpr int64_t kObservation = 6;
 // Gymnasium's chain and step, which the kernels for play have built in.
 constexpr double kDt = 0.2, kLength = 1.0, kMass = 1.0, kCenter = 0.5, kMoi = 1.0;
 
-// What the kernels for play may rely on. |theta| <= pi and |theta_dot| within the limits after a step, less after
-// a reset; then no angle of a stage exceeds 2**10, and 8192 turns are always enough.
+// What the kernels for play may rely on. |theta| <= pi and |theta_dot| within the limits after a step, less
+// after a reset; then no angle of a stage exceeds 2**10, and 8192 turns are always enough.
 static constexpr bool plain(const Params& p, bool in_play) {
     const auto within = [](double low, double value, double high) { return low <= value && value <= high; };
     return in_play && p.dt == kDt && p.LINK_LENGTH_1 == kLength && p.LINK_MASS_1 == kMass &&
