@@ -12,7 +12,8 @@ using namespace acrobot;
 // Lanes whose numbers wait for the next loop: few enough for the L1 cache.
 constexpr int64_t kBlock = 64;
 
-// The lanes of a block on their way through the stages. As members of one struct compilers know the arrays apart.
+// The lanes of a block on their way through the stages. As members of one struct compilers know the arrays
+// apart.
 struct Work {
     using Column = double[kBlock];
     alignas(64) Column torque;
@@ -20,6 +21,7 @@ struct Work {
     Column rate1, rate2, acc1, acc2;                // its derivatives, k of a stage
     Column sum_rate1, sum_rate2, sum_acc1, sum_acc2;
     Column sin1, cos1;
+    int64_t far[kBlock];  // masks of the lanes that need more turns than one
 };
 
 // mask ? a : b for a mask of all or no bits. Of `x[i] = mask ? x[i] : …` GCC would make a masked store, which
@@ -29,41 +31,29 @@ inline double select(int64_t mask, double a, double b) {
         double, (mask & __builtin_bit_cast(int64_t, a)) | (~mask & __builtin_bit_cast(int64_t, b)));
 }
 
-// The chain: for play its numbers are known to the compiler, which then drops the factors of 1.
-template <bool kPlain>
+#define CHAIN_FIELD(name, value) double name;
+#define CHAIN_VALUE(name, value) value,
 struct Chain {
-    explicit Chain(const Params& p)
-        : dt(kPlain ? kDt : p.dt),
-          l1(kPlain ? kLength : p.LINK_LENGTH_1),
-          m1(kPlain ? kMass : p.LINK_MASS_1),
-          m2(kPlain ? kMass : p.LINK_MASS_2),
-          lc1(kPlain ? kCenter : p.LINK_COM_POS_1),
-          lc2(kPlain ? kCenter : p.LINK_COM_POS_2),
-          moi(kPlain ? kMoi : p.LINK_MOI),
-          book(kPlain || p.book_or_nips == kBook ? -1 : 0) {}
-    double dt, l1, m1, m2, lc1, lc2, moi;
-    int64_t book;
+    ACROBOT_CHAIN(CHAIN_FIELD)
 };
+constexpr Chain chain_of(const Params& p) { return {ACROBOT_CHAIN(CHAIN_VALUE)}; }
+constexpr Chain kPlainChain = chain_of(kStandard);
 
-// [3] accelerations
+// [3] accelerations. For play the numbers are known to the compiler, which drops factors of 1.
 template <bool kPlain>
-inline void accelerations(const Chain<kPlain>& c, double torque, double theta_dot1, double theta_dot2,
-                          double sin2, double cos2, double pull1, double pull2, double& acc1, double& acc2) {
-    const double d1 =
-        (((c.m1 * (c.lc1 * c.lc1)) +
-          (c.m2 * (((c.l1 * c.l1) + (c.lc2 * c.lc2)) + (((2 * c.l1) * c.lc2) * cos2)))) +
-         c.moi) +
-        c.moi;
-    const double d2 = (c.m2 * ((c.lc2 * c.lc2) + ((c.l1 * c.lc2) * cos2))) + c.moi;
-    const double phi2 = ((c.m2 * c.lc2) * kGravity) * pull2;
-    const double phi1 = ((((((-c.m2) * c.l1) * c.lc2) * (theta_dot2 * theta_dot2)) * sin2 -
-                          (((((2 * c.m2) * c.l1) * c.lc2) * theta_dot2) * theta_dot1) * sin2) +
-                         ((((c.m1 * c.lc1) + (c.m2 * c.l1)) * kGravity) * pull1)) +
+inline void accelerations(const Chain& any, double torque, double theta_dot1, double theta_dot2, double sin2,
+                          double cos2, double pull1, double pull2, double& acc1, double& acc2) {
+    const Chain c = kPlain ? kPlainChain : any;
+    const double d1 = ((c.square1 + (c.mass2 * (c.squares + (c.twice_lengths * cos2)))) + c.moi) + c.moi;
+    const double d2 = (c.mass2 * (c.square2 + (c.lengths * cos2))) + c.moi;
+    const double phi2 = c.gravity2 * pull2;
+    const double phi1 = ((((c.minus_swing * (theta_dot2 * theta_dot2)) * sin2) -
+                          (((c.twice_swing * theta_dot2) * theta_dot1) * sin2)) +
+                         (c.gravity1 * pull1)) +
                         phi2;
     const double push = torque + ((d2 / d1) * phi1);
-    const double less = push - ((((c.m2 * c.l1) * c.lc2) * (theta_dot1 * theta_dot1)) * sin2);
-    acc2 = ((kPlain ? less : select(c.book, less, push)) - phi2) /
-           (((c.m2 * (c.lc2 * c.lc2)) + c.moi) - ((d2 * d2) / d1));
+    const double less = push - ((c.swing * (theta_dot1 * theta_dot1)) * sin2);
+    acc2 = ((c.book_or_nips == kBook ? less : push) - phi2) / (c.inertia2 - ((d2 * d2) / d1));
     acc1 = (-((d2 * acc2) + phi1)) / d1;
 }
 
@@ -95,12 +85,11 @@ __attribute__((noinline)) void add_noise(const int64_t n, const double* __restri
 
 // k1; the sine and cosine of theta2 are known.
 template <bool kPlain>
-__attribute__((noinline)) void first_stage(const int64_t n, const Chain<kPlain> c,
-                                           const double* __restrict theta1, const double* __restrict theta2,
+__attribute__((noinline)) void first_stage(const int64_t n, const Chain& c, const double* __restrict theta1,
+                                           const double* __restrict theta2,
                                            const double* __restrict theta_dot1,
-                                           const double* __restrict theta_dot2,
-                                           const double* __restrict sin2, const double* __restrict cos2,
-                                           Work* __restrict w) {
+                                           const double* __restrict theta_dot2, const double* __restrict sin2,
+                                           const double* __restrict cos2, Work* __restrict w) {
     for (int64_t i = 0; i < n; ++i) {  // vectorised
         const double old1 = theta1[i], old2 = theta2[i], old_dot1 = theta_dot1[i], old_dot2 = theta_dot2[i];
 
@@ -109,7 +98,8 @@ __attribute__((noinline)) void first_stage(const int64_t n, const Chain<kPlain> 
         const double pull2 = cosine((old1 + old2) - (kPi / 2));
 
         double acc1, acc2;
-        accelerations(c, w->torque[i], old_dot1, old_dot2, sin2[i], cos2[i], pull1, pull2, acc1, acc2);
+        accelerations<kPlain>(c, w->torque[i], old_dot1, old_dot2, sin2[i], cos2[i], pull1, pull2, acc1,
+                              acc2);
         w->theta1[i] = old1;
         w->theta2[i] = old2;
         w->theta_dot1[i] = w->rate1[i] = w->sum_rate1[i] = old_dot1;
@@ -121,7 +111,7 @@ __attribute__((noinline)) void first_stage(const int64_t n, const Chain<kPlain> 
 
 // k2, k3, k4: at the state that the k before leads to.
 template <bool kPlain>
-__attribute__((noinline)) void stage(const int64_t n, const Chain<kPlain> c, const double seconds,
+__attribute__((noinline)) void stage(const int64_t n, const Chain& c, const double seconds,
                                      const double weight, Work* __restrict w) {
     for (int64_t i = 0; i < n; ++i) {  // vectorised
         const double theta1 = w->theta1[i] + (seconds * w->rate1[i]);
@@ -136,7 +126,7 @@ __attribute__((noinline)) void stage(const int64_t n, const Chain<kPlain> c, con
         const double pull2 = cosine((theta1 + theta2) - (kPi / 2));
 
         double acc1, acc2;
-        accelerations(c, w->torque[i], theta_dot1, theta_dot2, sin2, cos2, pull1, pull2, acc1, acc2);
+        accelerations<kPlain>(c, w->torque[i], theta_dot1, theta_dot2, sin2, cos2, pull1, pull2, acc1, acc2);
         w->rate1[i] = theta_dot1;
         w->rate2[i] = theta_dot2;
         w->acc1[i] = acc1;
@@ -159,13 +149,11 @@ inline double bound(double x, double most) {
     return most < above ? most : above;
 }
 
-// Returns whether an angle needs more turns than one.
-__attribute__((noinline)) bool integrate(const int64_t n, const Params& p, const Work* __restrict w,
+__attribute__((noinline)) void integrate(const int64_t n, const Params& p, Work* __restrict w,
                                          const int64_t* __restrict elapsed, double* __restrict theta1,
                                          double* __restrict theta2, double* __restrict theta_dot1,
                                          double* __restrict theta_dot2) {
     const double seconds = p.dt / 6, max1 = p.MAX_VEL_1, max2 = p.MAX_VEL_2;
-    int64_t far = 0;
     for (int64_t i = 0; i < n; ++i) {  // vectorised
         const double old1 = w->theta1[i], old2 = w->theta2[i];
         const double old_dot1 = w->theta_dot1[i], old_dot2 = w->theta_dot2[i];
@@ -180,13 +168,20 @@ __attribute__((noinline)) bool integrate(const int64_t n, const Params& p, const
         // [5] turns and bounds
         const double turned1 = turned(new1), turned2 = turned(new2);
         const bool out = (turned1 > kPi) | (turned1 < -kPi) | (turned2 > kPi) | (turned2 < -kPi);
-        far = out ? far | ~starting : far;
+        w->far[i] = out ? ~starting : 0;
         theta1[i] = select(starting, old1, turned1);
         theta2[i] = select(starting, old2, turned2);
         theta_dot1[i] = select(starting, old_dot1, bound(new_dot1, max1));
         theta_dot2[i] = select(starting, old_dot2, bound(new_dot2, max2));
     }
-    return far != 0;
+}
+
+__attribute__((noinline)) int64_t any(const int64_t n, const int64_t* __restrict masks) {
+    int64_t found = 0;
+    for (int64_t i = 0; i < n; ++i) {  // vectorised
+        found |= masks[i];
+    }
+    return found;
 }
 
 // The turns after the first.
@@ -235,16 +230,17 @@ __attribute__((noinline)) void narrow(const int64_t n, const int64_t* __restrict
 }
 
 // [7] observation, as pairs of float32 in a word
-inline int64_t pair(double low, double high) {
-    return static_cast<int64_t>(__builtin_bit_cast(uint32_t, static_cast<float>(low)) |
-                                uint64_t{__builtin_bit_cast(uint32_t, static_cast<float>(high))} << 32);
+using Word = int64_t __attribute__((may_alias));
+
+inline Word pair(double low, double high) {
+    return static_cast<Word>(__builtin_bit_cast(uint32_t, static_cast<float>(low)) |
+                             uint64_t{__builtin_bit_cast(uint32_t, static_cast<float>(high))} << 32);
 }
 
 __attribute__((noinline)) void interleave(const int64_t n, const Work* __restrict w,
                                           const double* __restrict sin2, const double* __restrict cos2,
                                           const double* __restrict theta_dot1,
-                                          const double* __restrict theta_dot2,
-                                          int64_t* __restrict observation) {
+                                          const double* __restrict theta_dot2, Word* __restrict observation) {
     for (int64_t i = 0; i < n; ++i) {  // vectorised
         observation[3 * i + 0] = pair(w->cos1[i], w->sin1[i]);
         observation[3 * i + 1] = pair(cos2[i], sin2[i]);
@@ -255,7 +251,7 @@ __attribute__((noinline)) void interleave(const int64_t n, const Work* __restric
 template <bool kPlain>
 void step(const Batch* b) {
     const Params& p = *reinterpret_cast<const Params*>(b->params);
-    const Chain<kPlain> chain(p);
+    const Chain chain = chain_of(p);
     const bool noisy = !kPlain && p.torque_noise_max > 0.0;
     if (noisy) draw_noise(b, p);
     double* const state = b->state;
@@ -273,11 +269,12 @@ void step(const Batch* b) {
         int64_t* const elapsed = b->elapsed + i;
         torques(n, p, static_cast<const int64_t*>(b->action) + i, work.torque);
         if (noisy) add_noise(n, b->reward + i, work.torque);
-        first_stage(n, chain, theta1, theta2, theta_dot1, theta_dot2, sin2, cos2, &work);
-        stage(n, chain, chain.dt / 2, 2.0, &work);
-        stage(n, chain, chain.dt / 2, 2.0, &work);
-        stage(n, chain, chain.dt, 1.0, &work);
-        if (integrate(n, p, &work, elapsed, theta1, theta2, theta_dot1, theta_dot2)) {
+        first_stage<kPlain>(n, chain, theta1, theta2, theta_dot1, theta_dot2, sin2, cos2, &work);
+        stage<kPlain>(n, chain, chain.seconds2, chain.weight2, &work);
+        stage<kPlain>(n, chain, chain.seconds3, chain.weight3, &work);
+        stage<kPlain>(n, chain, chain.seconds4, chain.weight4, &work);
+        integrate(n, p, &work, elapsed, theta1, theta2, theta_dot1, theta_dot2);
+        if (any(n, work.far)) {
             turn_further(n, elapsed, theta1);
             turn_further(n, elapsed, theta2);
         }
@@ -285,7 +282,7 @@ void step(const Batch* b) {
         narrow(n, terminated, b->terminated + i);
         narrow(n, truncated, b->truncated + i);
         interleave(n, &work, sin2, cos2, theta_dot1, theta_dot2,
-                   static_cast<int64_t*>(b->observation) + kObservation / 2 * i);
+                   static_cast<Word*>(b->observation) + kObservation / 2 * i);
     }
 }
 
@@ -327,7 +324,7 @@ void observe(const Batch* b, const int64_t* lanes, int64_t count) {
 
 }  // namespace
 
-const Game games::acrobot = {
-    Params::kNames, State::kNames, Options::kNames, select_step, reset, observe, 0, kCacheFields, false};
+const Game games::acrobot = {Params::kNames, State::kNames, Options::kNames, select_step, reset, observe, 0,
+                             kCacheFields,   false};
 
 }  // namespace compute_layers::ISA

@@ -24,27 +24,6 @@ using namespace acrobot;
     ROW(abs, row(kAbs)) ROW(sign, row(~kAbs)) ROW(ones, row(kOnes)) ROW(int_one, row(uint64_t{1}))           \
     ROW(flag_spread, row(kFlagSpread)) ROW(flag_bytes, row(kFlagBytes))
 
-// What the params become once for all lanes: seconds and weights of k2, k3 and k4, and the products of the
-// rules, named after what they are of or multiply.
-#define CHAIN(ROW)                                                                                           \
-    ROW(seconds2, row(p.dt / 2)) ROW(weight2, row(2.0))                                                      \
-    ROW(seconds3, row(p.dt / 2)) ROW(weight3, row(2.0))                                                      \
-    ROW(seconds4, row(p.dt)) ROW(weight4, row(1.0))                                                          \
-    ROW(sixth, row(p.dt / 6))                                                                                \
-    ROW(inertia1, row(p.LINK_MASS_1 * (p.LINK_COM_POS_1 * p.LINK_COM_POS_1)))                                \
-    ROW(squares, row((p.LINK_LENGTH_1 * p.LINK_LENGTH_1) + (p.LINK_COM_POS_2 * p.LINK_COM_POS_2)))           \
-    ROW(square2, row(p.LINK_COM_POS_2 * p.LINK_COM_POS_2))                                                   \
-    ROW(twice_lengths, row((2 * p.LINK_LENGTH_1) * p.LINK_COM_POS_2))                                        \
-    ROW(lengths, row(p.LINK_LENGTH_1 * p.LINK_COM_POS_2))                                                    \
-    ROW(mass2, row(p.LINK_MASS_2)) ROW(moi, row(p.LINK_MOI))                                                 \
-    ROW(inertia2, row((p.LINK_MASS_2 * (p.LINK_COM_POS_2 * p.LINK_COM_POS_2)) + p.LINK_MOI))                 \
-    ROW(weight_of1, row(((p.LINK_MASS_1 * p.LINK_COM_POS_1) + (p.LINK_MASS_2 * p.LINK_LENGTH_1)) * kGravity)) \
-    ROW(weight_of2, row((p.LINK_MASS_2 * p.LINK_COM_POS_2) * kGravity))                                      \
-    ROW(swing, row((p.LINK_MASS_2 * p.LINK_LENGTH_1) * p.LINK_COM_POS_2))                                    \
-    ROW(minus_swing, row(((-p.LINK_MASS_2) * p.LINK_LENGTH_1) * p.LINK_COM_POS_2))                           \
-    ROW(twice_swing, row(((2 * p.LINK_MASS_2) * p.LINK_LENGTH_1) * p.LINK_COM_POS_2))                        \
-    ROW(book, row(p.book_or_nips == kBook ? kOnes : 0))
-
 // Numbers of four lanes on their way through the stages.
 #define LANES(ROW)                                                                                           \
     ROW(torque, ) ROW(arg_a, ) ROW(arg_b, ) ROW(arg_c, )                                                     \
@@ -55,13 +34,12 @@ using namespace acrobot;
 
 struct Constants { CONSTANTS(ROW_FIELD) };
 constexpr Constants kConstants = { CONSTANTS(ROW_VALUE) };
-struct Chain { CHAIN(ROW_FIELD) };
-constexpr Chain chain(const Params& p) { return { CHAIN(ROW_VALUE) }; }
+#define CHAIN_ROW(name, value) row(value),
+struct Chain { ACROBOT_CHAIN(ROW_FIELD) };
+constexpr Chain chain_of(const Params& p) { return { ACROBOT_CHAIN(CHAIN_ROW) }; }
+constexpr Chain kPlainChain = chain_of(kStandard);
 struct Lanes4 { LANES(ROW_FIELD) };
 struct Scratch { Lanes4 low, high; };
-
-// Gymnasium's numbers, and beside them those that a factor of 1 leaves alone.
-constexpr Chain kPlainChain = chain({kDt, kLength, kLength, kMass, kMass, kCenter, kCenter, kMoi, 0, 0, 0, 0, 0, 0, kBook});
 
 // An iteration takes 8 lanes in two groups: LOW, lanes 0-3, and HIGH, lanes 4-7. What a group needs again waits
 // in its rows of the scratch memory.
@@ -129,7 +107,7 @@ static_assert(FIELD(State, theta1) == 0 && FIELD(State, theta2) == 1 && FIELD(St
 // Jumps to the end, label 2, if there are no lanes.
 #define ENTER                                                                                                \
     ROW_OFFSETS(CONSTANTS)                                                                                   \
-    ROW_OFFSETS(CHAIN)                                                                                       \
+    ROW_OFFSETS(ACROBOT_CHAIN)                                                                                       \
     ROW_OFFSETS(LANES)                                                                                       \
     "\t.set .Lhigh, .Lnext\n"                                                                                \
     OP(mov, B(state), "%%r8",                                     "theta1")                                  \
@@ -311,7 +289,7 @@ static_assert(FIELD(State, theta1) == 0 && FIELD(State, theta2) == 1 && FIELD(St
 #define DIVISORS_PLAIN(g, cos2)                                                                              \
     OP(vmovapd, cos2, S,                                          "cos2")                                    \
     OP(vaddpd, CH(squares), S, B_,                                "squares + cos2")                          \
-    OP(vaddpd, CH(inertia1), B_, B_,                              "inertia1 + (…)")                          \
+    OP(vaddpd, CH(square1), B_, B_,                              "square1 + (…)")                          \
     OP(vaddpd, CH(moi), B_, B_,                                   "(…) + moi")                               \
     OP(vaddpd, CH(moi), B_, B_,                                   "d1")                                      \
     OP(vmovapd, CH(square2), W,                                   "square2")                                 \
@@ -323,7 +301,7 @@ static_assert(FIELD(State, theta1) == 0 && FIELD(State, theta2) == 1 && FIELD(St
     OP(vmulpd, CH(twice_lengths), S, B_,                          "twice_lengths * cos2")                    \
     OP(vaddpd, CH(squares), B_, B_,                               "squares + (…)")                           \
     OP(vmulpd, CH(mass2), B_, B_,                                 "mass2 * (…)")                             \
-    OP(vaddpd, CH(inertia1), B_, B_,                              "inertia1 + (…)")                          \
+    OP(vaddpd, CH(square1), B_, B_,                              "square1 + (…)")                          \
     OP(vaddpd, CH(moi), B_, B_,                                   "(…) + moi")                               \
     OP(vaddpd, CH(moi), B_, B_,                                   "d1")                                      \
     OP(vmulpd, CH(lengths), S, W,                                 "lengths * cos2")                          \
@@ -370,15 +348,16 @@ static_assert(FIELD(State, theta1) == 0 && FIELD(State, theta2) == 1 && FIELD(St
     OP(vmulpd, CH(swing), D, D,                                   "swing * (…)")                             \
     OP(vmulpd, sin2, D, D,                                        "(…) * sin2")                              \
     OP(vsubpd, D, C, D,                                           "push - (…)")                              \
-    OP(vmovapd, CH(book), S,                                      "")                                        \
-    OP(vblendvpd, S, D, C, C,                                     "if book")
+    OP(vpxor, S, S, S,                                            "0")                                       \
+    OP(vcmpeqpd, CH(book_or_nips), S, S,                          "if book")                                 \
+    OP(vblendvpd, S, D, C, C,                                     "push - (…) if book")
 #define ACCELERATIONS(g, sin2, HOW)                                                                          \
     PHI1_##HOW(g, sin2)                                                                                      \
-    OP(vmovapd, CH(weight_of1), W,                                "weight_of1")                              \
-    OP(vmulpd, L(g, pull1), W, W,                                 "weight_of1 * pull1")                      \
+    OP(vmovapd, CH(gravity1), W,                                "gravity1")                              \
+    OP(vmulpd, L(g, pull1), W, W,                                 "gravity1 * pull1")                      \
     OP(vaddpd, W, B_, B_,                                         "(…) + (…)")                               \
-    OP(vmovapd, CH(weight_of2), E,                                "weight_of2")                              \
-    OP(vmulpd, L(g, pull2), E, E,                                 "phi2 = weight_of2 * pull2")               \
+    OP(vmovapd, CH(gravity2), E,                                "gravity2")                              \
+    OP(vmulpd, L(g, pull2), E, E,                                 "phi2 = gravity2 * pull2")               \
     OP(vaddpd, E, B_, B_,                                         "phi1 = (…) + phi2")                       \
     OP(vmulpd, L(g, d2_by_d1), B_, C,                             "(d2 / d1) * phi1")                        \
     OP(vaddpd, L(g, torque), C, C,                                "push = torque + (…)")                     \
@@ -643,14 +622,14 @@ void step_in_play(const Batch* b) {
 
 void step(const Batch* b) {
     Scratch scratch;
-    const Chain numbers = chain(*reinterpret_cast<const Params*>(b->params));
+    const Chain numbers = chain_of(*reinterpret_cast<const Params*>(b->params));
     play_any(b, &numbers, &scratch);
 }
 
 void step_with_noise(const Batch* b) {
     Scratch scratch;
     const Params& p = *reinterpret_cast<const Params*>(b->params);
-    const Chain numbers = chain(p);
+    const Chain numbers = chain_of(p);
     draw_noise(b, p);
     play_noisy(b, &numbers, &scratch);
 }
