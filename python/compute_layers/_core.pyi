@@ -62,12 +62,12 @@ class Table:
     def __init__(
         self,
         *,
-        thresholds: typing.Annotated[numpy.typing.ArrayLike, numpy.float64],
+        thresholds: typing.Annotated[numpy.typing.ArrayLike, numpy.uint64],
         probabilities: typing.Annotated[numpy.typing.ArrayLike, numpy.float64],
         rewards: typing.Annotated[numpy.typing.ArrayLike, numpy.float64],
         states: typing.Annotated[numpy.typing.ArrayLike, numpy.int64],
         terminated: typing.Annotated[numpy.typing.ArrayLike, numpy.int64],
-        start_thresholds: typing.Annotated[numpy.typing.ArrayLike, numpy.float64],
+        start_thresholds: typing.Annotated[numpy.typing.ArrayLike, numpy.uint64],
         start_states: typing.Annotated[numpy.typing.ArrayLike, numpy.int64],
     ) -> None: ...
     @property
