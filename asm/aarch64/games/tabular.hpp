@@ -19,8 +19,8 @@ constexpr uint64_t kMultiplierHigh = 0x2360ED051FC65DA4, kMultiplierLow = 0x4385
     ROW(multiplier_low, row(kMultiplierLow)) ROW(multiplier_high, row(kMultiplierHigh))                      \
     ROW(one, row(1.0)) ROW(ones, row(kOnes))
 
-// An iteration takes 8 lanes in four pairs, at the bytes 0, 16, 32 and 48 of their arrays. Sections are macros
-// of a pair p, its lanes of a lane's byte `at`.
+// An iteration takes 8 lanes in four pairs, at the bytes 0, 16, 32 and 48 of their arrays. Sections are
+// macros of a pair p, or of the lane at byte `at`.
 //
 // General registers
 //   x0  s           x5  reward      x10 state_low   x15 actions           x20-x26  scratch

@@ -15,12 +15,13 @@ using namespace taxi;
 struct Constants { CONSTANTS(ROW_FIELD) };
 constexpr Constants kConstants = { CONSTANTS(ROW_VALUE) };
 
-static_assert(kDestinations == 4 && FIELD(State, s) == FIELD(tabular::State, s) &&
-              FIELD(State, lastaction) == FIELD(tabular::State, lastaction) && FIELD(State, fickle_step) == 2);
+static_assert(FIELD(State, s) == FIELD(tabular::State, s) &&
+              FIELD(State, lastaction) == FIELD(tabular::State, lastaction));
+static_assert(FIELD(State, fickle_step) == 2 && kDestinations == 4);
 static_assert(kHalf == kIncLow + 1);
 
-// [3] next state and [5] fickle passenger, whose reward is known already. Whether that of the lane at byte `at`,
-// lane `i` of its pair, changes the destination, becomes `who`.
+// [3] next state and [5] fickle passenger, whose reward is known already. `who` becomes whether that of the
+// lane at byte `at`, lane `i` of its pair, changes the destination.
 #define WHO(at, i, who)                                                                                      \
     OP(ldr, "x20", "[x0, #" at "]",                       "old s")                                           \
     OP(mov, "x21", D_OF(16, i),                           "s")                                               \
@@ -99,7 +100,8 @@ __attribute__((noinline)) void step_fickle_any(const Batch* b) {
 }  // namespace
 
 Step* games::taxi(const Batch* b, bool in_play) {
-    if (reinterpret_cast<const Params*>(b->params)->fickle_passenger == 0.0) return games::tabular(b, in_play);
+    const Params& p = *reinterpret_cast<const Params*>(b->params);
+    if (p.fickle_passenger == 0.0) return games::tabular(b, in_play);
     switch (static_cast<const Table*>(b->table)->outcomes) {
         case 1:
             return step_fickle_1;

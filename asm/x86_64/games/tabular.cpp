@@ -14,15 +14,15 @@ struct Constants { CONSTANTS(ROW_FIELD) };
 constexpr Constants kConstants = { CONSTANTS(ROW_VALUE) };
 
 __attribute__((noinline)) void step_1(const Batch* b) {
-    asm volatile(STEP("tabular/step_1", 1, NEXT_STATE) : [b] "+r"(b) : BATCH_OPERANDS : CLOBBERS);
+    asm volatile(STEP("tabular/step_1", 1, NEXT_STATE, "") : [b] "+r"(b) : BATCH_OPERANDS : CLOBBERS);
 }
 
 __attribute__((noinline)) void step_3(const Batch* b) {
-    asm volatile(STEP("tabular/step_3", 3, NEXT_STATE) : [b] "+r"(b) : BATCH_OPERANDS : CLOBBERS);
+    asm volatile(STEP("tabular/step_3", 3, NEXT_STATE, "") : [b] "+r"(b) : BATCH_OPERANDS : CLOBBERS);
 }
 
 __attribute__((noinline)) void step_any(const Batch* b) {
-    asm volatile(STEP("tabular/step_any", ANY, NEXT_STATE) : [b] "+r"(b) : BATCH_OPERANDS : CLOBBERS);
+    asm volatile(STEP("tabular/step_any", ANY, NEXT_STATE, "") : [b] "+r"(b) : BATCH_OPERANDS : CLOBBERS);
 }
 
 // clang-format on

@@ -191,8 +191,8 @@ static_assert(compute_layers::kStateHigh == 0 && compute_layers::kStateLow == 1 
     OP(vpor, V(g, b), V(g, x), V(g, x),                           "turned to the right")                     \
     OP(vpsrlq, "$11", V(g, x), V(g, x),                           "u * 2**53")
 
-// [2] outcome. Its index is found lane by lane: what a lane needs for that passes through arrays of which this
-// step writes these lanes later.
+// [2] outcome. Its index is found lane by lane: what a lane needs for that passes through arrays of which
+// this step writes these lanes later.
 #define ROWS(g)                                                                                              \
     OP(mov, B(action), "%%rdx",                                   "")                                        \
     OP(vpmuludq, S_OF(g), Y(14), V(g, a),                         "s * actions")                             \
@@ -310,9 +310,9 @@ static_assert(compute_layers::kStateHigh == 0 && compute_layers::kStateLow == 1 
 #define DRAW_3(g)   ROWS_3(g) STARTING(g) ADVANCE(g) OUTPUT(g) PASS_DRAW(g) STREAM(g)
 #define DRAW_ANY(g) ROWS_ANY(g) STARTING(g) ADVANCE(g) OUTPUT(g) PASS_DRAW(g) STREAM(g)
 
-// K is 1, 3 or ANY number of thresholds; MOVE(g) is section 3. Both groups draw first: so the way through memory
-// of what is passed does not count.
-#define STEP(name, K, MOVE)                                                                                  \
+// K is 1, 3 or ANY number of thresholds; MOVE(g) is section 3, SELDOM what it jumps to. Both groups draw
+// first, so that nobody waits for what passes through memory.
+#define STEP(name, K, MOVE, SELDOM)                                                                          \
     ENTER                                                                                                    \
     LOOP(1)                                                                                                  \
     MCA_BEGIN(name " lanes=8")                                                                               \
@@ -323,6 +323,7 @@ static_assert(compute_layers::kStateHigh == 0 && compute_layers::kStateLow == 1 
     NEXT                                                                                                     \
     MCA_END                                                                                                  \
     OP(jne, "1b", "")                                                                                        \
+    SELDOM                                                                                                   \
     LABEL(2)                                                                                                 \
     OP(vzeroupper, "")
 

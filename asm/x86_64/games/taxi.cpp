@@ -21,8 +21,9 @@ constexpr bool divides() {
     return true;
 }
 static_assert(divides());
-static_assert(kDestinations == 4 && FIELD(State, s) == FIELD(tabular::State, s) &&
-              FIELD(State, lastaction) == FIELD(tabular::State, lastaction) && FIELD(State, fickle_step) == 2);
+static_assert(FIELD(State, s) == FIELD(tabular::State, s) &&
+              FIELD(State, lastaction) == FIELD(tabular::State, lastaction));
+static_assert(FIELD(State, fickle_step) == 2 && kDestinations == 4);
 
 // clang-format off
 
@@ -36,7 +37,8 @@ constexpr Constants kConstants = { CONSTANTS(ROW_VALUE) };
 
 #define FICKLE_STEP(g) AT_##g "(%%rdi,%%r9,2)"
 
-// [3] next state and [5] fickle passenger, whose reward is known already. A register of the other group is free.
+// [3] next state and [5] fickle passenger, whose reward is known already. A register of the other group is
+// free.
 #define OTHER_LOW(n)  HIGH(Y, n)
 #define OTHER_HIGH(n) LOW(Y, n)
 // Bit i of eax: the passenger of lane i changes the destination.
@@ -50,7 +52,7 @@ constexpr Constants kConstants = { CONSTANTS(ROW_VALUE) };
     OP(vpor, V(g, starting), OTHER_##g(0), OTHER_##g(0),          "not moved: the same or starting")         \
     OP(vpmuludq, K(cell_states), V(g, lastaction), V(g, lastaction), "")                                     \
     OP(vpsubq, V(g, lastaction), V(g, now), V(g, now),            "old s modulo 20")                         \
-    OP(vpcmpgtq, K(below) , V(g, now), V(g, now),                 "aboard: the last four")                   \
+    OP(vpcmpgtq, K(below), V(g, now), V(g, now),                  "aboard: the last four")                   \
     OP(vpandn, V(g, now), OTHER_##g(0), V(g, now),                "aboard and moved")                        \
     OP(vpxor, OTHER_##g(0), OTHER_##g(0), OTHER_##g(0),           "0")                                       \
     OP(vmovdqa, FICKLE_STEP(g), V(g, lastaction),                 "fickle_step")                             \
@@ -58,21 +60,30 @@ constexpr Constants kConstants = { CONSTANTS(ROW_VALUE) };
     OP(vpand, V(g, lastaction), V(g, now), V(g, now),             "all of it")                               \
     OP(vmovmskpd, V(g, now), "%%eax",                             "")
 
-// Lane by lane, seldom.
+#define FICKLE(g)                                                                                            \
+    WHO(g) NEXT_STATE(g)                                                                                     \
+    OP(test, "%%eax, %%eax",                                      "anybody?")                                \
+    OP(jnz, GO_##g "f",                                           "seldom")                                  \
+    LABEL_OF(BACK_##g)
+#define GO_LOW "4"
+#define GO_HIGH "5"
+#define BACK_LOW "6"
+#define BACK_HIGH "7"
+#define LABEL_OF(n) n ":\n"
+
+// Lane by lane.
 //   rax  lanes left    rbx  the lane    rcx  half, then s    rdx  scratch, value, destination
 //   r10  low, x        r11  high        r12  its stream      r13  its s
 #define REDIRECT(g)                                                                                          \
-    OP(test, "%%eax, %%eax",                                      "anybody?")                                \
-    OP(jz, "7f",                                                  "nobody")                                  \
-    LABEL(4)                                                                                                 \
+    LABEL_OF(GO_##g)                                                                                         \
     OP(tzcnt, "%%rax", "%%rbx",                                   "lane")                                    \
     OP(lea, AT_##g "(%%rsi,%%rbx,8)", "%%r12",                    "stream")                                  \
     OP(lea, AT_##g "(%%rdi,%%rbx,8)", "%%r13",                    "s")                                       \
-    LABEL(5)                                                                                                 \
+    LABEL(8)                                                                                                 \
     OP(mov, "(%%r12,%%r9,4)", "%%rcx",                            "half")                                    \
     OP(mov, "%%ecx", "%%edx",                                     "value, if there is one left")             \
     OP(btr, "$32", "%%rcx",                                       "has_uint32 = 0")                          \
-    OP(jc, "6f",                                                  "there is")                                \
+    OP(jc, "9f",                                                  "there is")                                \
     OP(mov, "(%%r12,%%r9)", "%%rdx",                              "low")                                     \
     OP(mulx, K(multiplier_low), "%%r10", "%%r11",                 "low * multiplier_low")                    \
     OP(imul, K(multiplier_high), "%%rdx",                         "low * multiplier_high")                   \
@@ -92,10 +103,10 @@ constexpr Constants kConstants = { CONSTANTS(ROW_VALUE) };
     OP(mov, "%%r10", "%%rcx",                                     "")                                        \
     OP(shr, "$32", "%%rcx",                                       "its high half is kept")                   \
     OP(bts, "$32", "%%rcx",                                       "has_uint32 = 1")                          \
-    LABEL(6)                                                                                                 \
+    LABEL(9)                                                                                                 \
     OP(mov, "%%rcx", "(%%r12,%%r9,4)",                            "half")                                    \
     OP(test, "%%edx, %%edx",                                      "is value*3 below the threshold 1?")       \
-    OP(jz, "5b",                                                  "rejected")                                \
+    OP(jz, "8b",                                                  "rejected")                                \
     OP(lea, "(%%rdx,%%rdx,2)", "%%rdx",                           "value * 3")                               \
     OP(shr, "$32", "%%rdx",                                       "integers(0, 3)")                          \
     OP(mov, "(%%r13)", "%%rcx",                                   "s")                                       \
@@ -111,22 +122,26 @@ constexpr Constants kConstants = { CONSTANTS(ROW_VALUE) };
     OP(lea, "(%%rdx,%%r8,8)", "%%rdx",                            "observation")                             \
     OP(mov, "%%rcx", AT_##g "(%%rdx,%%rbx,8)",                    "observation")                             \
     OP(blsr, "%%rax", "%%rax",                                    "one lane less")                           \
-    OP(jnz, "4b",                                                 "the next one")                            \
+    OP(jnz, GO_##g "b",                                           "the next one")                            \
     POINTERS                                                                                                 \
-    LABEL(7)
-
-#define FICKLE(g) WHO(g) NEXT_STATE(g) REDIRECT(g)
+    OP(jmp, BACK_##g "b",                                         "")
+#define SELDOM                                                                                               \
+    OP(jmp, "2f",                                                 "")                                        \
+    REDIRECT(LOW) REDIRECT(HIGH)
 
 __attribute__((noinline)) void step_fickle_1(const Batch* b) {
-    asm volatile(STEP("taxi/step_fickle_1", 1, FICKLE) : [b] "+r"(b) : BATCH_OPERANDS : CLOBBERS);
+    asm volatile(STEP("taxi/step_fickle_1", 1, FICKLE, SELDOM)
+                 : [b] "+r"(b) : BATCH_OPERANDS : CLOBBERS);
 }
 
 __attribute__((noinline)) void step_fickle_3(const Batch* b) {
-    asm volatile(STEP("taxi/step_fickle_3", 3, FICKLE) : [b] "+r"(b) : BATCH_OPERANDS : CLOBBERS);
+    asm volatile(STEP("taxi/step_fickle_3", 3, FICKLE, SELDOM)
+                 : [b] "+r"(b) : BATCH_OPERANDS : CLOBBERS);
 }
 
 __attribute__((noinline)) void step_fickle_any(const Batch* b) {
-    asm volatile(STEP("taxi/step_fickle_any", ANY, FICKLE) : [b] "+r"(b) : BATCH_OPERANDS : CLOBBERS);
+    asm volatile(STEP("taxi/step_fickle_any", ANY, FICKLE, SELDOM)
+                 : [b] "+r"(b) : BATCH_OPERANDS : CLOBBERS);
 }
 
 // clang-format on
@@ -134,7 +149,8 @@ __attribute__((noinline)) void step_fickle_any(const Batch* b) {
 }  // namespace
 
 Step* games::taxi(const Batch* b, bool in_play) {
-    if (reinterpret_cast<const Params*>(b->params)->fickle_passenger == 0.0) return games::tabular(b, in_play);
+    const Params& p = *reinterpret_cast<const Params*>(b->params);
+    if (p.fickle_passenger == 0.0) return games::tabular(b, in_play);
     switch (static_cast<const Table*>(b->table)->outcomes) {
         case 1:
             return step_fickle_1;
