@@ -118,7 +118,7 @@ bool swings(const int64_t n, const float* action, const int64_t* fresh) {
 
 // The cosine of q as games/continuous_mountain_car.hpp has it.
 inline double swing_cos(double q) {
-    const double r = (__builtin_fabs(__builtin_fabs(q) - kPi) - kHalfPi) + kSmallPart;
+    const double r = (__builtin_fabs(__builtin_fabs(q) - kPi) - kHalfPi[0]) + kSmallPart;
     const double z = r * r;
     const double z2 = z * z;
     const double p = ((kSwing[0] + (z * kSwing[1])) + (z2 * (kSwing[2] + (z * kSwing[3])))) +

@@ -38,7 +38,6 @@ static constexpr bool plain(const Params& p, bool in_play) {
 //     cos q = sin r, r = | |q| - pi | - pi/2, sin r = r + r*z*P(z), z = r*r
 // r is exact but for kSmallPart, which pi and pi/2 leave. P is the minimax polynomial for |r| <= pi/2.
 constexpr double kPi = 0x1.921fb54442d18p+1;
-constexpr double kHalfPi = 0x1.921fb54442d18p+0;
 constexpr double kSmallPart = 0x1.1a62633145c07p-54;
 constexpr double kSwing[7] = {-0x1.55555555554a8p-3, 0x1.111111110a54cp-7,   -0x1.a01a019a63e5bp-13,
                               0x1.71de38061f784p-19, -0x1.ae63557c4fb1dp-26, 0x1.60e6b77cd5d11p-33,

@@ -115,8 +115,8 @@ _BOUNDS = (2.4 * 2, math.inf, (((12 * 2) * math.pi) / 360) * 2, math.inf)
 
 SPEC = Spec(
     ids={
-        "CartPole-v0": Id(max_episode_steps=200, reward_threshold=195.0),
         "CartPole-v1": Id(max_episode_steps=500, reward_threshold=475.0),
+        "CartPole-v0": Id(max_episode_steps=200, reward_threshold=195.0),
     },
     state=get_type_hints(State),
     observation=Box(low=tuple(-bound for bound in _BOUNDS), high=_BOUNDS),
