@@ -36,7 +36,7 @@ from compute_layers.check import (
 )
 from compute_layers.pcg64 import PCG64
 from compute_layers.registry import Game, game
-from compute_layers.spec import Box, Discrete, Space
+from compute_layers.spec import ActionSpace, Box, Discrete, Space
 
 GOLDEN = Path(__file__).parents[1] / "tests" / "golden"
 SEED, ACTION_SEED = 7, 8
@@ -46,7 +46,7 @@ PYTHON = cl.Level("python", None)
 NUMBERS = 40  # most parameters of a policy, where the family has policies so small
 ROWS = 6  # observations of a policy
 VECTOR, BOUNDED = Box((-np.inf,) * 3, (np.inf,) * 3), Box((-1.0, -0.5), (1.0, 0.25))
-SPACES: list[tuple[Space, Space]] = [
+SPACES: list[tuple[Space, ActionSpace]] = [
     (VECTOR, Discrete(3)),
     (VECTOR, Discrete(2)),
     (VECTOR, BOUNDED),
@@ -60,7 +60,7 @@ def exactly(number: Any) -> str:
     return f"{float(number)!r:<24} {float(number).hex()}" if number.dtype.kind == "f" else str(int(number))
 
 
-def random_action(space: Space, rng: PCG64) -> NDArray[Any]:
+def random_action(space: ActionSpace, rng: PCG64) -> NDArray[Any]:
     """An action for a batch of one."""
     if isinstance(space, Discrete):
         return np.array([rng.integers(space.n)], np.int64)

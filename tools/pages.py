@@ -30,7 +30,7 @@ from compute_layers.check import Draw, tensors_of, with_spaces
 from compute_layers.measure import WIDE, conditions_line
 from compute_layers.registry import Family, Game
 from compute_layers.show import CONTINUED, VERSIONS, Version, names, sections, titles
-from compute_layers.spec import Box, Discrete, Form, Space, Tuple
+from compute_layers.spec import ActionSpace, Box, Discrete, Form, Space, Tuple
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
@@ -285,7 +285,7 @@ def game_page(stem: str) -> str:
 
 # Spaces for which a page says what a family makes of them.
 OBSERVATIONS: dict[str, Space] = {"`Box`": Box((-1.0,) * 3, (1.0,) * 3), "`Discrete`": Discrete(4)}
-ACTIONS: dict[str, Space] = {
+ACTIONS: dict[str, ActionSpace] = {
     "`Discrete(2)`": Discrete(2),
     "`Discrete`": Discrete(3),
     "`Box`": Box((-1.0,) * 2, (1.0,) * 2),
@@ -293,7 +293,7 @@ ACTIONS: dict[str, Space] = {
 }
 
 
-def heads_for(family: Family, observation: Space, action: Space) -> str:
+def heads_for(family: Family, observation: Space, action: ActionSpace) -> str:
     """The heads that a family has for these spaces, or why it refuses them."""
     game = with_spaces(registry.game(cl.games()[0]), observation, action)
     taken, refused = [], []

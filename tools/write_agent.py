@@ -25,7 +25,7 @@ import numpy as np
 import compute_layers as cl
 from compute_layers.agents import FORMAT_VERSION, LAYERS, Agent, AgentFile, tensor_forms
 from compute_layers.registry import families, family, game
-from compute_layers.spec import Space, Tuple
+from compute_layers.spec import Box, Space, Tuple
 
 ROOT = Path(__file__).parents[1] / "python" / "compute_layers" / "agents"
 EPISODES = 1000  # evaluation seeds 0 … 999
@@ -33,6 +33,8 @@ EPISODES = 1000  # evaluation seeds 0 … 999
 
 def table_of(rule: Callable[..., int], observation: Space) -> str:
     """What the rule does for each observation, in their order, as JSON."""
+    if isinstance(observation, Box):
+        raise TypeError("a rule becomes a table, which has no rows for a vector of numbers")
     spaces = observation.spaces if isinstance(observation, Tuple) else (observation,)
     return json.dumps([rule(*seen) for seen in product(*(range(space.n) for space in spaces))])
 
@@ -61,7 +63,9 @@ def main() -> None:
         module, name = given.rule.split(":")
         rule = getattr(importlib.import_module(f"rules.{module}"), name)
         values["actions"] = table_of(rule, found.observation)
-        source = source or f"tools/rules/{module}.py, {name}: {' '.join(inspect.getdoc(rule).split())}"
+        source = (
+            source or f"tools/rules/{module}.py, {name}: {' '.join((inspect.getdoc(rule) or '').split())}"
+        )
     if source is None:
         parser.error("--source says where the rule comes from")
     forms = tensor_forms(found, family(given.family), given.head, dict.fromkeys(values, ()))

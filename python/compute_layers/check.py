@@ -37,7 +37,7 @@ from .agents import FORMAT_VERSION, Agent, AgentFile, heads, sizes_of, tensor_fo
 from .batch import NO_LIMIT, Batch, Snapshot, rows_of
 from .pcg64 import PCG64
 from .registry import Family, Game, Level, LevelUnavailable
-from .spec import Box, Discrete, Space, Tuple, seen_by_policies
+from .spec import ActionSpace, Box, Discrete, Space, Tuple, seen_by_policies
 
 DIGESTS = Path(__file__).parent / "digests"
 SHORT, FULL = (4, 64), (64, 1000)  # lanes, which are seeded 0, 1, …, and steps of the two digests
@@ -249,7 +249,7 @@ class Draw:
     def real(self, low: float = -1.0, high: float = 1.0) -> float:
         return self._rng.uniform(low, high)
 
-    def actions(self, space: Space, steps: int, n: int) -> Array:
+    def actions(self, space: ActionSpace, steps: int, n: int) -> Array:
         """Actions of n lanes: int64 (steps, n), or float32 (steps, n, k); some of the latter are out of
         bounds, which is allowed."""
         if isinstance(space, Discrete):
@@ -267,7 +267,7 @@ class Draw:
 
 
 @cache
-def digest_actions(space: Space, lanes: int, steps: int) -> Array:
+def digest_actions(space: ActionSpace, lanes: int, steps: int) -> Array:
     """The actions of a digest. Those of a lane are a stream of their own and do not depend on the seed."""
     streams = [PCG64.from_seed(lane, (DIGEST_KEY,)) for lane in range(lanes)]
     if isinstance(space, Discrete):
@@ -701,7 +701,7 @@ def made_up_spaces(game: Game) -> list[Game]:
     return found
 
 
-def with_spaces(game: Game, observation: Space, action: Space) -> Game:
+def with_spaces(game: Game, observation: Space, action: ActionSpace) -> Game:
     """The game with these spaces in place of its own, and named after them: nobody can play it."""
     names = [f"Discrete({space.n})" if isinstance(space, Discrete) else f"Box({space.size})"
              for space in (observation, action)]  # fmt: skip

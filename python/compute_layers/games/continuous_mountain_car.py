@@ -38,7 +38,7 @@ infinite or NaN options. ``state`` is float64 whether or not its numbers are flo
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import NamedTuple, Protocol, get_type_hints
 
 from ..float32 import round_float32
@@ -123,10 +123,11 @@ def step(p: Params, state: State, action: tuple[float], rng: PCG64 | None) -> tu
     # Each number has the type that it has in Gymnasium, and the function of_… rounds to it: the action is float32,
     # the state what `fresh` says, and a bound that takes their place a Python float. What meets in an operation
     # or comparison is rounded to the narrower type first.
-    of_state = float if state.fresh else round_float32
+    of_state: Callable[[float], float] = float if state.fresh else round_float32
     position, velocity = of_state(state.position), of_state(state.velocity)
 
     # [1] force
+    of_force: Callable[[float], float]
     force, of_force = a, round_float32
     if force < of_force(p.min_action):
         force, of_force = p.min_action, float
