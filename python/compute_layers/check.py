@@ -510,7 +510,7 @@ class GameScenarios:
 
         def play(level: Level) -> Trace:
             state, alive = reached()
-            batch = self._batch(level, len(alive), AutoresetMode.DISABLED)
+            batch = self._batch(level, len(alive), AutoresetMode.DISABLED, self._game.entry.max_episode_steps)
             self._start(batch)
             for name, view in batch._views().items():
                 view[:] = state[name][alive]
