@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -19,13 +20,16 @@ from compute_layers.pcg64 import PCG64
 from compute_layers.registry import Game
 from compute_layers.spec import Id
 from compute_layers.table import Table
-from conftest import LEVELS, NEAR_KERNELS, Array, assert_same
+from conftest import LEVELS, Array, assert_same
 
 STEM = "tabular"
 ISAS = registry.game("FrozenLake-v1").isas
 TABLE_LEVELS = [level for level in LEVELS if level.isa is None or level.isa in ISAS[level.name]]
 
+PYTHON = TABLE_LEVELS[0]
+
 every_level = pytest.mark.parametrize("level", TABLE_LEVELS, ids=str)
+native_levels = pytest.mark.parametrize("level", TABLE_LEVELS[1:], ids=str)
 
 
 def game_of(table: Table) -> Game:
@@ -62,26 +66,34 @@ def drawn(states: int, actions: int, outcomes: Sequence[int], seed: int = 0) -> 
 
 def kept(batch: Batch) -> dict[str, Array]:
     return {
-        "state": batch.state.view(np.int64),
-        "stream": batch.stream,
-        "elapsed": batch.elapsed,
-        "info": batch.info,
+        "state": batch.state.view(np.int64).copy(),
+        "stream": batch.stream.copy(),
+        "elapsed": batch.elapsed.copy(),
+        "info": batch.info.copy(),
     }
 
 
-@every_level
+@cache
+def made(states: int, actions: int, outcomes: tuple[int, ...]) -> Table:
+    return drawn(states, actions, outcomes)
+
+
+@cache
+def played(table: Table, n: int, level: cl.Level) -> list[Any]:
+    """What steps at random return and leave behind."""
+    batch, rng = batch_of(table, n, level), np.random.default_rng(n)
+    return [(batch.step(rng.integers(0, table.actions, n)), kept(batch)) for _ in range(20)]
+
+
+@native_levels
 @pytest.mark.parametrize("outcomes", [(1,), (2,), (3,), (4,), (9,), (1, 2), (3, 1, 2), (8, 1, 5)], ids=str)
 def test_every_number_of_outcomes(outcomes: tuple[int, ...], level: cl.Level) -> None:
     for states, actions in ((1, 1), (3, 2), (50, 7)):
-        table = drawn(states, actions, outcomes)
-        for n in NEAR_KERNELS[:6]:
-            ours = batch_of(table, n, level)
-            reference = batch_of(table, n, TABLE_LEVELS[0])
-            rng = np.random.default_rng(n)
-            for t in range(25):
-                action = rng.integers(0, actions, n)
-                assert_same(ours.step(action), reference.step(action), outcomes, n, "step", t)
-                assert_same(kept(ours), kept(reference), outcomes, n, "after step", t)
+        table = made(states, actions, outcomes)
+        for n in (1, 5, 8, 63):
+            steps = zip(played(table, n, level), played(table, n, PYTHON), strict=True)
+            for t, (ours, reference) in enumerate(steps):
+                assert_same(ours, reference, outcomes, states, n, "step", t)
 
 
 @every_level
@@ -106,7 +118,7 @@ def test_a_threshold_counts_from_its_own_value_on(outcomes: int, level: cl.Level
                 assert seen[0] == (k + 1 if before else k) % outcomes, (seed, near, k)
 
 
-@every_level
+@native_levels
 def test_the_draws_of_a_table_whose_sums_end_below_one(level: cl.Level) -> None:
     """A draw behind the last sum is outcome 0, of a row and of the first states; a negative probability is never
     drawn."""
@@ -116,7 +128,7 @@ def test_the_draws_of_a_table_whose_sums_end_below_one(level: cl.Level) -> None:
         table = Table(
             [[[(p, k, 0.5 * k, k == 1) for k, p in enumerate(probabilities)]]] * 3, [0.25, 0.5, 0.25]
         )
-        ours, reference = (batch_of(table, 64, given) for given in (level, TABLE_LEVELS[0]))
+        ours, reference = (batch_of(table, 64, given) for given in (level, PYTHON))
         for t in range(40):
             action = np.zeros(64, np.int64)
             assert_same(ours.step(action), reference.step(action), probabilities, t)
@@ -141,36 +153,31 @@ def test_a_start_is_found_among_many(level: cl.Level) -> None:
 # ---- a fickle passenger ----
 
 
-def driven(batch: Batch, steps: int, settings: Any) -> tuple[list[Any], int]:
-    """Every lane fetches the passenger and drives on at random; results, and how many passengers thought of another
-    destination."""
-    rng = np.random.default_rng(0)
-    results, changed, n = [], 0, batch.num_envs
-    for _ in range(steps):
-        before = batch.state.view(np.int64)[:, :n].copy()
-        action = rng.choice(6, n, p=[0.2, 0.2, 0.2, 0.2, 0.15, 0.05])
-        result = batch.step(action)
-        results.append((result, {name: value.copy() for name, value in kept(batch).items()}))
-        after = batch.state.view(np.int64)[:, :n]
-        changed += int(np.sum((before[2] == 1) & (after[2] == 0) & (batch.elapsed[:n] > 0)))
-    return results, changed
+@cache
+def driven(rainy: bool, level: cl.Level) -> tuple[list[Any], int]:
+    """What random steps return and leave behind if every passenger is aboard already, and how many passengers changed
+    the destination."""
+    n, rng = 37, np.random.default_rng(0)
+    arguments = {"is_rainy": rainy, "fickle_passenger": True, "fickle_probability": 0.8}
+    game = registry.game("Taxi-v4")
+    batch = Batch(game, n, level.name, level.isa, 60, AutoresetMode.NEXT_STEP, True, arguments)
+    batch.start(np.arange(n), list(range(n)), [])
+    state = batch.state.view(np.int64)
+    state[0, :n] = (np.arange(n) * 13 % 25) * 20 + 16 + np.arange(n) % 4
+    batch.restored()
+    steps, changed = [], 0
+    for _ in range(100):
+        before = state[2, :n].copy()
+        result = batch.step(rng.choice(6, n, p=[0.2, 0.2, 0.2, 0.2, 0.15, 0.05]))
+        steps.append((result, kept(batch)))
+        changed += int(np.sum((before == 1) & (state[2, :n] == 0) & (batch.elapsed[:n] > 0)))
+    return steps, changed
 
 
-@every_level
+@native_levels
 @pytest.mark.parametrize("rainy", [False, True], ids=["dry", "rainy"])
 def test_a_fickle_passenger_is_fickle_at_every_level(rainy: bool, level: cl.Level) -> None:
-    game = registry.game("Taxi-v4")
-    arguments = {"is_rainy": rainy, "fickle_passenger": True, "fickle_probability": 0.8}
-    found = []
-    for given in (level, TABLE_LEVELS[0]):
-        batch = Batch(game, 37, given.name, given.isa, 150, AutoresetMode.NEXT_STEP, True, arguments)
-        # Passengers who are aboard already, everywhere.
-        batch.start(np.arange(37), list(range(37)), [])
-        state = batch.state.view(np.int64)
-        state[0, :37] = (np.arange(37) * 13 % 25) * 20 + 16 + np.arange(37) % 4
-        batch.restored()
-        found.append(driven(batch, 160, arguments))
-    (ours, changed), (reference, _) = found
+    (ours, changed), (reference, _) = driven(rainy, level), driven(rainy, PYTHON)
     assert changed > 20
     for t, (a, b) in enumerate(zip(ours, reference, strict=True)):
         assert_same(a, b, "step", t)
