@@ -286,7 +286,7 @@ def test_the_picture_is_gymnasiums(make: Maker) -> None:
 
 # ---- agents ----
 
-RULE = runpy.run_path(str(Path(__file__).parents[1] / "tools" / "rules" / "blackjack.py"))["action"]
+RULE = runpy.run_path(str(Path(__file__).parents[1] / "tools" / "rules" / "blackjack.py"))["basic_strategy"]
 STATES = np.array(list(product(range(32), range(11), range(2))))
 
 
