@@ -100,7 +100,7 @@ SPEC = Spec(
     params=params,
     render_fps=4,
     bounds={
-        "player_sum": (4, 2**31 - 1),  # whoever hits after a bust gets there
+        "player_sum": (4, 127),  # at most 31 in play; far beyond for whoever hits again and again after a bust
         "player_ace": (0, 1),
         "player_natural": (0, 1),
         "dealer_sum": (4, 26),
@@ -127,8 +127,9 @@ def add_card(total: int, ace: int, card: int) -> tuple[int, int]:
 
 
 def two_cards(first: int, second: int) -> tuple[int, int, int]:
-    """Sum, usable ace and whether it is a natural."""
-    total, ace = add_card(*add_card(0, 0, first), second)
+    """Sum, usable ace and whether it is a natural. An ace among two cards is always usable."""
+    ace = int(first == 1 or second == 1)
+    total = first + second + 10 * ace
     return total, ace, int(total == 21)
 
 
