@@ -28,7 +28,8 @@ struct Shape {
     size_t observation_bytes() const { return static_cast<size_t>(observation) * (observations ? 8 : 4); }
     int64_t outputs() const { return actions ? actions : action; }
     size_t action_bytes() const { return actions ? 8 : static_cast<size_t>(action) * 4; }
-    // What a policy is made for: of a Tuple observation space the numbers of its members, like a Discrete one.
+    // What a policy is made for: of a Tuple observation space the numbers of its members, like a Discrete
+    // one.
     Shape seen_by_policies() const {
         Shape seen = *this;
         if (!radix.empty()) seen.observation = 1;

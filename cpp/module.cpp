@@ -695,8 +695,8 @@ class PyPlayer {
         streams_.assign(streams.data(), streams.data() + streams.size());
     }
 
-    // One observation as environments return it, a float32 array, an int or a tuple of ints, without the checks
-    // and conversions of `call`; null and no error if it is anything else.
+    // One observation as environments return it, a float32 array, an int or a tuple of ints, without the
+    // checks and conversions of `call`; null and no error if it is anything else.
     PyObject* call_exactly(PyObject* observation) {
         const Shape& shape = player_.shape();
         if (!shape.actions) return nullptr;
@@ -1057,6 +1057,7 @@ py::list games() {
         const GameEntry& entry = kGames[i];
         py::dict game;
         game["stem"] = entry.stem;
+        game["kernel"] = entry.kernel;
         game["ids"] = split(entry.ids, ' ');
         game["params"] = split(entry.cpp[0]->params, ',');
         game["state"] = split(entry.cpp[0]->state, ',');

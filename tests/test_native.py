@@ -16,6 +16,7 @@ import shutil
 import subprocess
 import sys
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import replace
 from functools import cache
 from itertools import product
@@ -113,6 +114,34 @@ def table_parts(table: Table | None) -> dict[str, Any]:
     }
 
 
+def tables_like(table: Table | None) -> Iterator[Table]:
+    """Tables of as many states and actions, of which the actions have up to as many outcomes as kernels differ by, and
+    one more than that."""
+    if table is None:
+        return
+    rng = np.random.default_rng(0)
+    for most in (1, 2, 3, 5):
+        counts = rng.integers(1, most, (table.states, table.actions), endpoint=True)
+        counts[-1, -1] = most
+        rows = [
+            [
+                [
+                    (p, s, r, t)
+                    for p, s, r, t in zip(
+                        rng.dirichlet(np.ones(k)).tolist(),
+                        rng.integers(0, table.states, k).tolist(),
+                        rng.normal(size=k).tolist(),
+                        (rng.random(k) < 0.3).tolist(),
+                        strict=True,
+                    )
+                ]
+                for k in row
+            ]
+            for row in counts.tolist()
+        ]
+        yield Table(rows, np.full(table.states, 1 / table.states))
+
+
 @cache
 def game_cases(game: Game) -> list[Case]:
     """Steps of lanes that play, that have just ended and that are anywhere; resets and observations of some."""
@@ -130,14 +159,20 @@ def game_cases(game: Game) -> list[Case]:
         return batch
 
     def steps(
-        what: str, batch: Batch, valid: int | None = None, plays: tuple[bool, ...] = (True, False)
+        what: str,
+        batch: Batch,
+        valid: int | None = None,
+        plays: tuple[bool, ...] = (True, False),
+        **other: Any,
     ) -> None:
         n = batch.num_envs
         parts = game_parts(batch, draw.actions(game.action, 1, n)[0])
         for in_play in plays:
             named = f"{game.id} step, {what}, {n} lanes, {'in play' if in_play else 'anywhere'}"
             case = Case(named, "step", game.stem, level, isa, arrays=parts, chosen=in_play)
-            cases.append(replace(case, n=n, valid=n if valid is None else valid, limit=batch.limit, **table))
+            cases.append(
+                replace(case, n=n, valid=n if valid is None else valid, limit=batch.limit, **(other or table))
+            )
 
     for n, limit, valid in ((8, None, 8), (16, 7, 13), (264, 9, 260)):
         batch = played(n, limit)
@@ -160,6 +195,8 @@ def game_cases(game: Game) -> list[Case]:
     batch.elapsed[::7] = -1
     batch.elapsed[1::7] = 499
     steps("extreme states", batch, plays=(False,))
+    for other in tables_like(game.default.table):
+        steps(f"{len(other.rows[-1][-1].thresholds)} outcomes", played(16, 500), **table_parts(other))
     for name, value in batch.named_params().items():
         for other in game.spec.choices.get(name, (1.5 * value + 0.25,) if isinstance(value, float) else ()):
             batch = played(16, 500)

@@ -25,43 +25,73 @@ inline Hand add_card(Hand hand, int64_t card) {
     return {hard + 10 * usable, usable};
 }
 
+// An ace among two cards is always usable.
+inline Hand two_cards(int64_t first, int64_t second) {
+    const int64_t ace = (first == 1) | (second == 1);
+    return {first + second + 10 * ace, ace};
+}
+
 inline int64_t* field(const Batch* b, int64_t which) {
     return reinterpret_cast<int64_t*>(b->state) + which * b->stride;
 }
 
-// [1] cards. A lane takes none, one or some, and which ones do cannot be predicted: they stand in a list, which
-// grows and shrinks without a branch. Each round gives one card to each lane of it and keeps those dealers who
-// want another.
+// [1] cards. A lane takes none, one or some, and which ones do cannot be predicted: they stand in lists,
+// which grow and shrink without a branch. One is of the lanes whose stream has a half left over, `without` of
+// those that must compute a new output: a card of one kind is followed by a card of the other. A number that
+// must be drawn again counts as card 0, which changes no sum, and keeps its lane.
 __attribute__((noinline)) void deal(const Batch* b, int64_t first, int64_t n) {
     const int64_t* const action = static_cast<const int64_t*>(b->action);
+    const int64_t* const elapsed = b->elapsed;
     const int64_t* const dealer_sum = field(b, FIELD(State, dealer_sum));
-    const int64_t to_dealer = (FIELD(State, dealer_sum) - FIELD(State, player_sum)) * b->stride;
-    int64_t list[kBlock];
-    int64_t count = 0;
+    int64_t* const hands = field(b, FIELD(State, player_sum));
+    uint64_t* const stream = b->stream;
+    const int64_t stride = b->stride;
+    uint64_t* const half = stream + kHalf * stride;
+    const int64_t to_dealer = (FIELD(State, dealer_sum) - FIELD(State, player_sum)) * stride;
+    const auto give = [=](int64_t lane, uint32_t number) {
+        const int64_t stick = action[lane] == 0;
+        int64_t* const hand = hands + (to_dealer & -stick) + lane;
+        const uint64_t product = uint64_t{number} * kRanks;
+        const int64_t again = static_cast<uint32_t>(product) < kRejected;
+        const int64_t card = card_of(static_cast<int64_t>(product >> 32)) & (again - 1);
+        const Hand now = add_card({hand[0], hand[stride]}, card);
+        hand[0] = now.sum;
+        hand[stride] = now.ace;
+        return again | (stick & (now.sum < kDealerStays));
+    };
+    int64_t with[kBlock], without[kBlock];
+    int64_t with_count = 0, without_count = 0;
     for (int64_t i = first; i < first + n; ++i) {
-        list[count] = i;
-        count += (b->elapsed[i] >= 0) & ((action[i] != 0) | (dealer_sum[i] < kDealerStays));
+        const int64_t takes = (elapsed[i] >= 0) & ((action[i] != 0) | (dealer_sum[i] < kDealerStays));
+        const int64_t has = static_cast<int64_t>(half[i] >> 32);
+        with[with_count] = without[without_count] = i;
+        with_count += takes & has;
+        without_count += takes & ~has;
     }
-    while (count) {
-        int64_t more = 0;
-        for (int64_t j = 0; j < count; ++j) {
-            const int64_t lane = list[j];
-            const int64_t stick = action[lane] == 0;
-            int64_t* const hand = field(b, FIELD(State, player_sum)) + (to_dealer & -stick) + lane;
-            Pcg64 rng(b->stream, b->stride, lane);
-            const Hand now = add_card({hand[0], hand[b->stride]}, card_of(rng.integers(kRanks)));
-            rng.store();
-            hand[0] = now.sum;
-            hand[b->stride] = now.ace;
-            list[more] = lane;
-            more += stick & (now.sum < kDealerStays);
+    do {
+        for (int64_t j = 0; j < with_count; ++j) {
+            const int64_t lane = with[j];
+            const uint32_t number = static_cast<uint32_t>(half[lane]);
+            half[lane] = number;
+            without[without_count] = lane;
+            without_count += give(lane, number);
         }
-        count = more;
-    }
+        with_count = 0;
+        for (int64_t j = 0; j < without_count; ++j) {
+            const int64_t lane = without[j];
+            Pcg64 rng(stream, stride, lane);
+            const uint64_t output = rng.next64();
+            rng.store();
+            half[lane] = uint64_t{1} << 32 | output >> 32;
+            with[with_count] = lane;
+            with_count += give(lane, static_cast<uint32_t>(output));
+        }
+        without_count = 0;
+    } while (with_count);
 }
 
-// Arrays are __restrict parameters of a function that is not inlined: compilers believe nothing less. Masks are
-// int64 so that all lanes are equally wide.
+// Arrays are __restrict parameters of a function that is not inlined: compilers believe nothing less. Masks
+// are int64 so that all lanes are equally wide.
 __attribute__((noinline)) void settle(const int64_t n, const Params& p, const int64_t limit,
                                       const int64_t* __restrict action, const int64_t* __restrict player_sum,
                                       int64_t* __restrict player_natural,
@@ -144,27 +174,64 @@ void step(const Batch* b) {
 
 Step* select_step(const Batch*, bool) { return step; }
 
+// What a hand begins with.
+struct Deal {
+    int64_t card[4];  // two of the dealer's, the first one up, two of the player's
+    int64_t suit;
+    int64_t face;
+};
+
+// Once in a hundred million hands.
+__attribute__((noinline)) Deal draw_one_by_one(const Batch* b, int64_t lane) {
+    Pcg64 rng(b->stream, b->stride, lane);
+    Deal deal;
+    for (int64_t& card : deal.card) card = card_of(rng.integers(kRanks));
+    deal.suit = rng.integers(kSuits);
+    deal.face = deal.card[0] == kTen ? rng.integers(kFaces) : 0;
+    rng.store();
+    return deal;
+}
+
+// Lemire's draw from one 32-bit number; `again` is set if it is one of the few that must be drawn again.
+inline int64_t below(int64_t n, uint32_t number, bool& again) {
+    const uint64_t m = uint64_t{number} * static_cast<uint64_t>(n);
+    again |= static_cast<uint32_t>(m) < (uint64_t{1} << 32) % static_cast<uint64_t>(n);
+    return static_cast<int64_t>(m >> 32);
+}
+
+inline Deal draw(const Batch* b, int64_t lane) {
+    Pcg64 rng(b->stream, b->stride, lane);
+    const auto ahead = rng.look_ahead<3>();
+    bool again = false;
+    Deal deal;
+    for (int k = 0; k < 4; ++k) deal.card[k] = card_of(below(kRanks, ahead[k], again));
+    deal.suit = below(kSuits, ahead[4], again);
+    const int64_t ten = deal.card[0] == kTen;
+    deal.face = below(kFaces, ahead[5], again) & -ten;
+    if (again) [[unlikely]]
+        return draw_one_by_one(b, lane);
+    rng.take(ahead, 5 + ten);
+    rng.store();
+    return deal;
+}
+
 void reset(const Batch* b, const int64_t* lanes, int64_t count, const double*) {
     int64_t* const state = reinterpret_cast<int64_t*>(b->state);
+    const int64_t stride = b->stride;
     for (int64_t j = 0; j < count; ++j) {
         int64_t* const column = state + lanes[j];
-        Pcg64 rng(b->stream, b->stride, lanes[j]);
-        int64_t card[4], suit, face = 0;
-        for (int64_t& drawn : card) drawn = card_of(rng.integers(kRanks));
-        suit = rng.integers(kSuits);
-        if (card[0] == kTen) face = rng.integers(kFaces);
-        rng.store();
-        const Hand dealer = add_card(add_card({0, 0}, card[0]), card[1]);
-        const Hand player = add_card(add_card({0, 0}, card[2]), card[3]);
-        column[FIELD(State, player_sum) * b->stride] = player.sum;
-        column[FIELD(State, player_ace) * b->stride] = player.ace;
-        column[FIELD(State, player_natural) * b->stride] = player.sum == kMost;
-        column[FIELD(State, dealer_sum) * b->stride] = dealer.sum;
-        column[FIELD(State, dealer_ace) * b->stride] = dealer.ace;
-        column[FIELD(State, dealer_natural) * b->stride] = dealer.sum == kMost;
-        column[FIELD(State, dealer_card) * b->stride] = card[0];
-        column[FIELD(State, suit) * b->stride] = suit;
-        column[FIELD(State, face) * b->stride] = face;
+        const auto [card, suit, face] = draw(b, lanes[j]);
+        const Hand dealer = two_cards(card[0], card[1]);
+        const Hand player = two_cards(card[2], card[3]);
+        column[FIELD(State, player_sum) * stride] = player.sum;
+        column[FIELD(State, player_ace) * stride] = player.ace;
+        column[FIELD(State, player_natural) * stride] = player.sum == kMost;
+        column[FIELD(State, dealer_sum) * stride] = dealer.sum;
+        column[FIELD(State, dealer_ace) * stride] = dealer.ace;
+        column[FIELD(State, dealer_natural) * stride] = dealer.sum == kMost;
+        column[FIELD(State, dealer_card) * stride] = card[0];
+        column[FIELD(State, suit) * stride] = suit;
+        column[FIELD(State, face) * stride] = face;
     }
 }
 

@@ -35,28 +35,43 @@ Batch part(const Batch* b, int64_t first, int64_t n) {
     return p;
 }
 
+// Which passengers change the destination: those aboard before a step that moved, if they are to. In 32 bits,
+// in which compilers divide vectors.
+__attribute__((noinline)) void find_changes(const int64_t n, const int64_t* __restrict old_s,
+                                            const int64_t* __restrict s,
+                                            const int64_t* __restrict fickle_step,
+                                            uint32_t* __restrict changes) {
+    constexpr uint32_t kStates = kCell, kFirstAboard = kAboard * kDestinations;
+    for (int64_t i = 0; i < n; ++i) {  // vectorised
+        const uint32_t old = static_cast<uint32_t>(old_s[i]), now = static_cast<uint32_t>(s[i]);
+        const uint32_t cell = old / kStates;
+        changes[i] = static_cast<uint32_t>(fickle_step[i]) & (cell != now / kStates) &
+                     (old - (cell * kStates) >= kFirstAboard);
+    }
+}
+
 void step_fickle(const Batch* b) {
     Step* const step = games::tabular.select(b, false);
     int64_t* const s = reinterpret_cast<int64_t*>(b->state) + FIELD(State, s) * b->stride;
     int64_t* const fickle_step = reinterpret_cast<int64_t*>(b->state) + FIELD(State, fickle_step) * b->stride;
     int64_t* const observation = static_cast<int64_t*>(b->observation);
     int64_t old_s[kBlock];
+    uint32_t changes[kBlock];
     for (int64_t first = 0; first < b->n; first += kBlock) {
         const Batch block = part(b, first, b->n - first < kBlock ? b->n - first : kBlock);
         for (int64_t i = 0; i < block.n; ++i) old_s[i] = s[first + i];
         step(&block);
 
-        // [5] fickle passenger; a starting lane has not moved
+        // [5] fickle passenger, seldom; a starting lane has not moved
+        find_changes(block.n, old_s, s + first, fickle_step + first, changes);
         for (int64_t i = 0; i < block.n; ++i) {
-            const int64_t lane = first + i, old = old_s[i], now = s[lane];
-            const bool aboard = old / kDestinations % kPassengers == kAboard;
-            const bool moved = old / (kDestinations * kPassengers) != now / (kDestinations * kPassengers);
-            if (!(aboard & moved & (fickle_step[lane] != 0))) continue;
+            if (!changes[i]) continue;
+            const int64_t lane = first + i, destination = old_s[i] % kDestinations;
             Pcg64 rng(b->stream, b->stride, lane);
-            const int64_t destination = old % kDestinations, chosen = rng.integers(kDestinations - 1);
+            const int64_t other = rng.integers(kDestinations - 1);
             rng.store();
             fickle_step[lane] = 0;
-            s[lane] = (now - now % kDestinations) + chosen + (chosen >= destination);
+            s[lane] += other + (other >= destination) - destination;
             observation[lane] = s[lane];
         }
     }

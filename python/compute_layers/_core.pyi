@@ -62,12 +62,12 @@ class Table:
     def __init__(
         self,
         *,
-        thresholds: typing.Annotated[numpy.typing.ArrayLike, numpy.float64],
+        thresholds: typing.Annotated[numpy.typing.ArrayLike, numpy.uint64],
         probabilities: typing.Annotated[numpy.typing.ArrayLike, numpy.float64],
         rewards: typing.Annotated[numpy.typing.ArrayLike, numpy.float64],
         states: typing.Annotated[numpy.typing.ArrayLike, numpy.int64],
         terminated: typing.Annotated[numpy.typing.ArrayLike, numpy.int64],
-        start_thresholds: typing.Annotated[numpy.typing.ArrayLike, numpy.float64],
+        start_thresholds: typing.Annotated[numpy.typing.ArrayLike, numpy.uint64],
         start_states: typing.Annotated[numpy.typing.ArrayLike, numpy.int64],
     ) -> None: ...
     @property
@@ -213,9 +213,7 @@ class Player:
     def _seed(
         self, low: typing.SupportsInt | typing.SupportsIndex, high: typing.SupportsInt | typing.SupportsIndex
     ) -> None: ...
-    def repeat(
-        self, observation: numpy.typing.NDArray[typing.Any], times: typing.SupportsInt | typing.SupportsIndex
-    ) -> float: ...
+    def repeat(self, observation: typing.Any, times: typing.SupportsInt | typing.SupportsIndex) -> float: ...
     @property
     def _streams(self) -> numpy.typing.NDArray[numpy.uint64]: ...
     @_streams.setter

@@ -164,16 +164,33 @@ class Batch(_core.Batch):
     # ---- params ----
 
     def has_param(self, name: str) -> bool:
-        return name in self.names
+        return name in self.names or name in self.game.spec.lists
 
-    def get_param(self, name: str) -> float | str:
+    def get_param(self, name: str) -> Any:
+        """A number, the name of a choice, or a list of several params."""
+        if name in self.game.spec.lists:
+            return [self.get_param(part) for part in self.game.spec.lists[name]]
         value = self.params[self.names.index(name)]
         choices = self.game.spec.choices.get(name)
         return choices[int(value)] if choices else value
 
     def set_param(self, name: str, value: Any) -> None:
+        """Set a param, or all params of a list.
+
+        Raises:
+            ValueError: not finite, not one of the choices, or too few or too many for the list.
+            TypeError: not a number; not a list.
+        """
+        parts: Sequence[str] = self.game.spec.lists.get(name, ())
+        if not parts:
+            parts, value = [name], [value]
+        elif not isinstance(value, (list, tuple, np.ndarray)):
+            raise TypeError(f"{name} is {value!r}; allowed: a list of {len(parts)} numbers")
+        elif len(value) != len(parts):
+            raise ValueError(f"{name} has length {len(value)}; allowed: {len(parts)}")
         params = self.params
-        params[self.names.index(name)] = encode(self.game.spec, name, value)
+        for part, number in zip(parts, value, strict=True):
+            params[self.names.index(part)] = encode(self.game.spec, part, number)
         self.params = params
 
     def named_params(self) -> dict[str, float | str]:

@@ -403,7 +403,8 @@ def _matrix(
     contestants: dict[Any, Contestant],
 ) -> None:
     """Every level of the game with every level of the policy, for the best agent that has them all."""
-    names = list(dict.fromkeys(level.name for level in wanted))
+    served = [level for level in wanted if level.isa is None or level.isa in game.isas[level.name]]
+    names = list(dict.fromkeys(level.name for level in served))
     means = {row.agent: row.returns.mean() for row in ladder.rows if row.returns is not None}
     full = [file for file in files if file.name in means and all(
         name == "python" or file.family.isas[name] for name in names)]  # fmt: skip

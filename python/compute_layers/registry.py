@@ -210,6 +210,11 @@ def families() -> dict[str, Family]:
     return found
 
 
+def kernel_of(stem: str) -> str:
+    """The stem whose native sources play this game: its own, or that of rules which several games share."""
+    return next((str(entry["kernel"]) for entry in _core.games() if entry["stem"] == stem), stem)
+
+
 def isas_of(stem: str) -> dict[str, tuple[str, ...]]:
     """The isas for which a game's stem has kernels, by native level."""
     entry = next(entry for entry in _core.games() if entry["stem"] == stem)

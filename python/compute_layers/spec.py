@@ -87,6 +87,7 @@ class Spec:
             rules, derived ones computed in Gymnasium's order. Names and order are those of the C++
             ``Params``.
         choices: for params that are names in Python, the names in the order of their float64 codes 0, 1, …
+        lists: attributes that are lists of params, with the names of these.
         options: the numeric options of ``reset`` and their defaults, as the C++ ``Options`` has them.
         check_options: raises ValueError for options that Gymnasium refuses.
         render_modes: of Gymnasium's renderer for this game.
@@ -113,6 +114,7 @@ class Spec:
     action: ActionSpace | None
     params: Callable[..., dict[str, float | str]]
     choices: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    lists: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     options: Mapping[str, float] = field(default_factory=dict)
     check_options: Callable[[Mapping[str, float]], None] = lambda options: None
     render_modes: tuple[str, ...] = ("human", "rgb_array")
