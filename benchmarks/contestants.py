@@ -16,7 +16,6 @@ import compute_layers as cl
 from compute_layers.measure import Contestant, timed
 from compute_layers.vector import VectorEnv
 
-
 SYNC_SIZES = (1, 64, 1024)  # at which Gymnasium's sync vector environment is asked for its best
 
 
