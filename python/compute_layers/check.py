@@ -351,9 +351,11 @@ class GameScenarios:
         n = batch.num_envs
         seen = batch.observations()
         final = np.zeros_like(rows_of(seen))
+        said = np.zeros((n, len(self._spec.info)))
         if outcome is None:
             reward, terminated, truncated = np.zeros(n), np.zeros(n, np.bool_), np.zeros(n, np.bool_)
         else:
+            said = batch.info.T
             seen, reward, terminated, truncated, info = outcome
             if info:
                 final[info["_final_obs"]] = info["final_obs"]
@@ -366,6 +368,7 @@ class GameScenarios:
             terminated=terminated,
             truncated=truncated,
             final=final,
+            info=said,
             stream=batch.stream.T,
             parked=batch.parked.T,
         )
@@ -625,8 +628,8 @@ class GameScenarios:
 def digest(game: Game, level: Level, lanes: int, steps: int) -> str:
     """SHA-256 over the buffers of a fixed run: lane i seeded i, the id's time limit, autoresets in NEXT_STEP.
 
-    State, elapsed time, stream, observation, reward and flags, little-endian, after the reset and after every
-    step; one bit pattern for all NaNs.
+    State, elapsed time, stream, observation, reward, flags and infos, little-endian, after the reset and after
+    every step; one bit pattern for all NaNs.
     """
     limit = game.entry.max_episode_steps
     batch = Batch(game, lanes, level.name, level.isa, limit, AutoresetMode.NEXT_STEP, True, {})
@@ -641,7 +644,8 @@ def digest(game: Game, level: Level, lanes: int, steps: int) -> str:
     add(*batch._views().values(), batch.elapsed, batch.stream, rows_of(batch.observations()))
     for row in digest_actions(game.action, lanes, steps):
         outcome = batch.step(row)
-        add(*batch._views().values(), batch.elapsed, batch.stream, rows_of(outcome[0]), *outcome[1:4])
+        seen = rows_of(outcome[0]), *outcome[1:4], *batch.info
+        add(*batch._views().values(), batch.elapsed, batch.stream, *seen)
     return total.hexdigest()
 
 
