@@ -240,12 +240,12 @@ def streams_of(env: Any) -> Any:
 
 def staggered(batches: Any) -> Any:
     """Lane 0 is younger than the others, so that a time limit does not end all episodes at once."""
-    mask = np.arange(batches[0].num_envs) == 0
     actions = np.zeros_like(batches[0].action_space.sample())
     for envs in batches:
-        for _ in range(3):
-            envs.step(actions)
-        envs.reset(options={"reset_mask": mask.copy()})
+        _, _, terminated, truncated, _ = envs.step(actions)
+        mask = terminated | truncated
+        mask[0] = True
+        envs.reset(options={"reset_mask": mask})
     return batches
 
 
