@@ -570,11 +570,21 @@ class PyBatch {
                                   (discrete ? ",)" : ", " + std::to_string(lanes.shape.action) + ")"));
         }
         const int64_t wrong =
-            discrete ? stepper_.take(Integers(given).data()) : stepper_.take(Floats(given).data());
+            discrete ? stepper_.take(Integers(given).data()) : stepper_.take(floats(given).data());
         if (wrong >= 0) {
             throw py::value_error("actions[" + std::to_string(wrong) + "] is " +
                                   text(given[py::int_(wrong)]) + "; allowed: " + allowed());
         }
+    }
+
+    // NumPy would warn of a number beyond float32; here it becomes infinite, and is refused as such.
+    static Floats floats(const py::array& given) {
+        if (given.dtype().is(py::dtype::of<float>())) return given;
+        const Doubles doubles(given);
+        Floats rounded({doubles.shape(0), doubles.shape(1)});
+        std::transform(doubles.data(), doubles.data() + doubles.size(), rounded.mutable_data(),
+                       [](double number) { return static_cast<float>(number); });
+        return rounded;
     }
 
     void take_one(const py::object& action) {

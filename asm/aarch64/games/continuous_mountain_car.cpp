@@ -469,8 +469,8 @@ static_assert(FIELD(State, position) == 0 && FIELD(State, velocity) == 1 && FIEL
     TWO(fmul, D2, d, cos, k0,                               "pull = gravity * cos")                          \
     OF(clipped, d)                                                                                           \
     TWO(fsub, D2, acceleration, push, d,                    "force*power - pull")                            \
-    OF(clipped, acceleration)                                                                                \
-    OF(old_wide, acceleration)
+    TWO(and, B16, clipped, clipped, old_wide,               "float32 unless both")                           \
+    OF(clipped, acceleration)
 
 // [4] motion; what a bound has taken the place of is wide from there on. now_wide = was_wide | replaced.
 #define REPLACED(number, was_wide, now_wide)                                                                 \

@@ -398,8 +398,8 @@ static_assert(FIELD(State, position) == 0 && FIELD(State, velocity) == 1 && FIEL
     OP(vmulpd, K(gravity), V(cos), V(d),                          "pull = gravity * cos")                    \
     OF(clipped, d)                                                                                           \
     OP(vsubpd, V(d), V(push), V(acceleration),                    "force*power - pull")                      \
-    OF(clipped, acceleration)                                                                                \
-    OF(wide, acceleration)
+    OP(vandpd, V(wide), V(clipped), V(clipped),                   "float32 unless both")                     \
+    OF(clipped, acceleration)
 
 // [4] motion; what a bound has taken the place of is wide from there on. x_wide = old_wide | replaced.
 #define BOUND(x, compare, old_wide, x_wide, param)                                                           \
