@@ -8,11 +8,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+import swing
 from gymnasium.envs.classic_control.continuous_mountain_car import Continuous_MountainCarEnv
 from gymnasium.vector import AutoresetMode, SyncVectorEnv
 
 import compute_layers as cl
-import swing
 from compute_layers import registry
 from conftest import Array, Maker, assert_same, inside, served, unchanged_by
 
