@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: MIT
-"""Proves what cpp/games/continuous_mountain_car.hpp says of its shorter cosine: for every float32 position in play the
-pull that a kernel for play adds to the velocity is the float32 that the general kernel adds.
+"""Proves what cpp/games/continuous_mountain_car.hpp says of its shorter cosine: for every float32 position in
+play the pull that a kernel for play adds to the velocity is the float32 that the general kernel adds.
 
     python tools/swing.py [--level LEVEL[:ISA]] [--every N]
 
-Half a billion positions at each native level, minutes; with N every N-th of them. Below 2**-30 the pull no longer
-depends on the position. The exit status is 1 if any differs.
+Half a billion positions at each native level, minutes; with N every N-th of them. Below 2**-30 the pull no
+longer depends on the position. The exit status is 1 if any differs.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ SMALLEST = np.float32(2.0**-30)
 
 
 def positions(every: int) -> Iterator[NDArray[np.float32]]:
-    """Every n-th float32 between the walls, by size, LANES at a time; the last ones of a sign again and again."""
+    """Every n-th float32 between the walls, by size, LANES at a time, the last of each sign repeated."""
     space = registry.game(GAME).observation
     assert isinstance(space, Box)
     for sign, wall in ((-1.0, space.low[0]), (1.0, space.high[0])):
