@@ -561,35 +561,50 @@ class PyBatch {
         return lanes;
     }
 
-    std::string allowed() const {
+    std::string allowed(bool one = false) const {
         const Shape& shape = stepper_.lanes().shape;
-        if (!shape.actions) return "finite floats of shape (num_envs, " + std::to_string(shape.action) + ")";
-        return "integers 0 to " + std::to_string(shape.actions - 1);
+        if (shape.actions) return "integers 0 to " + std::to_string(shape.actions - 1);
+        const std::string size = std::to_string(shape.action);
+        return "finite floats of shape " + (one ? "(" + size + ",)" : "(num_envs, " + size + ")");
+    }
+
+    // What NumPy makes of actions, or of one action, if it is of one of these kinds and of this shape.
+    py::array array_of(const py::object& actions, const std::string& kinds,
+                       const std::vector<py::ssize_t>& shape, bool one) const {
+        const std::string name = one ? "action" : "actions";
+        const py::array given = py::array::ensure(actions);
+        if (!given) {
+            PyErr_Clear();
+            throw py::type_error(name + " is a " + type_name(actions) + "; allowed: " + allowed(one));
+        }
+        if (kinds.find(given.dtype().kind()) == std::string::npos) {
+            throw py::type_error(name + " has dtype " + text(given.dtype()) + "; allowed: " + allowed(one));
+        }
+        if (!std::equal(shape.begin(), shape.end(), given.shape(), given.shape() + given.ndim())) {
+            throw py::value_error(name + " has shape " + text(given.attr("shape")) +
+                                  "; allowed: " + text(py::tuple(py::cast(shape))));
+        }
+        return given;
+    }
+
+    // NumPy would warn of a number beyond float32; here it becomes infinite, and is refused as such.
+    static Floats floats(const py::array& given) {
+        if (given.dtype().is(py::dtype::of<float>())) return given;
+        const Doubles doubles(given);
+        Floats rounded(std::vector<py::ssize_t>(given.shape(), given.shape() + given.ndim()));
+        std::transform(doubles.data(), doubles.data() + doubles.size(), rounded.mutable_data(),
+                       [](double number) { return static_cast<float>(number); });
+        return rounded;
     }
 
     void take(const py::object& actions) {
         const Lanes& lanes = stepper_.lanes();
         const bool discrete = lanes.shape.actions > 0;
-        const py::array given = py::array::ensure(actions);
-        if (!given) {
-            PyErr_Clear();
-            throw py::type_error("actions is a " + type_name(actions) + "; allowed: " + allowed());
-        }
-        const char kind = given.dtype().kind();
-        const bool fits = discrete ? kind == 'i' || kind == 'u' || kind == 'b' : kind == 'f';
-        if (!fits) {
-            throw py::type_error("actions has dtype " + text(given.dtype()) + "; allowed: " + allowed());
-        }
-        const bool right = discrete ? given.ndim() == 1 && given.shape(0) == lanes.batch.valid
-                                    : given.ndim() == 2 && given.shape(0) == lanes.batch.valid &&
-                                          given.shape(1) == lanes.shape.action;
-        if (!right) {
-            throw py::value_error("actions has shape " + text(given.attr("shape")) + "; allowed: (" +
-                                  std::to_string(lanes.batch.valid) +
-                                  (discrete ? ",)" : ", " + std::to_string(lanes.shape.action) + ")"));
-        }
+        std::vector<py::ssize_t> shape{lanes.batch.valid};
+        if (!discrete) shape.push_back(lanes.shape.action);
+        const py::array given = array_of(actions, discrete ? "iub" : "f", shape, false);
         const int64_t wrong =
-            discrete ? stepper_.take(Integers(given).data()) : stepper_.take(Floats(given).data());
+            discrete ? stepper_.take(Integers(given).data()) : stepper_.take(floats(given).data());
         if (wrong >= 0) {
             throw py::value_error("actions[" + std::to_string(wrong) + "] is " +
                                   text(given[py::int_(wrong)]) + "; allowed: " + allowed());
@@ -599,7 +614,10 @@ class PyBatch {
     void take_one(const py::object& action) {
         const Shape& shape = stepper_.lanes().shape;
         if (!shape.actions) {
-            take(py::module_::import("numpy").attr("expand_dims")(action, 0));
+            const py::array given = array_of(action, "f", {shape.action}, true);
+            if (stepper_.take(floats(given).data()) >= 0) {
+                throw py::value_error("action is " + text(given) + "; allowed: " + allowed(true));
+            }
             return;
         }
         int64_t value = 0;

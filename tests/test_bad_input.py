@@ -20,11 +20,12 @@ from hypothesis.extra import numpy as np_st
 import compute_layers as cl
 from compute_layers import registry
 from compute_layers.registry import games
-from compute_layers.spec import Discrete
+from compute_layers.spec import Box, Discrete
 from conftest import Maker, assert_same, frozen, inside, random_actions, unchanged_by
 
 N = 5
 DISCRETE = [id for id in games() if isinstance(registry.game(id).action, Discrete)]
+BOX = [id for id in games() if isinstance(registry.game(id).action, Box)]
 
 
 @pytest.fixture
@@ -94,6 +95,58 @@ def test_actions_of_a_wrong_kind_or_shape(envs: Any, actions: Any) -> None:
 def test_float_actions_for_a_discrete_space(envs: Any, actions: Any) -> None:
     with unchanged_by(envs, TypeError, match=f"^actions has dtype {actions.dtype}; allowed: integers 0 to"):
         envs.step(actions)
+
+
+def box_actions(envs: Any, dtype: Any = np.float32) -> Any:
+    """Valid actions of a Box space."""
+    return valid(envs).astype(dtype)
+
+
+@pytest.mark.parametrize("dtype", ["f2", "f4", "f8", "g", ">f4", ">f8"])
+@pytest.mark.parametrize("game", BOX, indirect=True)
+def test_every_float_dtype_is_taken_as_float32(make: Maker, dtype: str) -> None:
+    ours, plain = make.vec(N), make.vec(N)
+    for batch in (ours, plain):
+        batch.reset(seed=1)
+    actions = box_actions(ours, dtype)
+    assert_same(ours.step(actions), plain.step(actions.astype(np.float32)), "step")
+    assert_same(ours.get_state(), plain.get_state(), "state")
+
+
+@pytest.mark.parametrize("dtype", ["i8", "u1", "?", "i4"])
+@pytest.mark.parametrize("game", BOX, indirect=True)
+def test_integer_actions_for_a_box(envs: Any, env: Any, dtype: str) -> None:
+    actions = box_actions(envs).astype(dtype)
+    allowed = rf"has dtype {actions.dtype}; allowed: finite floats of shape"
+    with unchanged_by(envs, TypeError, match=rf"^actions {allowed} \(num_envs, \d\)$"):
+        envs.step(actions)
+    with unchanged_by(env, TypeError, match=rf"^action {allowed} \(\d,\)$"):
+        env.step(actions[0])
+
+
+@pytest.mark.parametrize("number", [np.nan, np.inf, -np.inf, 1e39, -1e300])
+@pytest.mark.parametrize("dtype", ["f4", "f8", ">f8", "g"])
+@pytest.mark.parametrize("game", BOX, indirect=True)
+@pytest.mark.filterwarnings("error")
+def test_a_float_that_is_not_finite_moves_nobody(envs: Any, env: Any, number: float, dtype: str) -> None:
+    """Nor one that is none as float32; and nobody warns."""
+    for lane in (0, N // 2, N - 1):
+        actions = box_actions(envs, dtype)
+        with np.errstate(over="ignore"):
+            actions[lane, -1] = number
+        with unchanged_by(envs, ValueError, match=rf"^actions\[{lane}\] is \[.*\]; allowed: finite floats"):
+            envs.step(actions)
+        with unchanged_by(env, ValueError, match=r"^action is \[.*\]; allowed: finite floats"):
+            env.step(actions[lane])
+
+
+@pytest.mark.parametrize("shape", [(), (0,), (N,), (1, N), (N, 9), (N + 1, 1), (N - 1, 1), (N, 1, 1), (0, 1)])
+@pytest.mark.parametrize("game", BOX, indirect=True)
+def test_box_actions_of_a_wrong_shape(envs: Any, shape: tuple[int, ...]) -> None:
+    allowed = rf"^actions has shape \(.*\); allowed: \({N}, \d\)$"
+    for dtype in (np.float32, np.float64):
+        with unchanged_by(envs, ValueError, match=allowed):
+            envs.step(np.zeros(shape, dtype))
 
 
 def out_of_range(count: int) -> list[Any]:
@@ -203,6 +256,34 @@ def test_the_action_of_a_resetting_lane_is_not_looked_at(make: Maker) -> None:
         envs.step(np.array([-5, 0]))
 
 
+@pytest.mark.parametrize("game", BOX, indirect=True)
+def test_the_box_action_of_a_resetting_lane_is_not_looked_at(make: Maker) -> None:
+    """NEXT_STEP only; the other modes look at all."""
+    envs, reference = make.vec(2, max_episode_steps=2), make.vec(2, max_episode_steps=2)
+    good = valid(envs)[:2]
+    for batch in (envs, reference):
+        batch.reset(seed=0)
+        batch.step(good)
+        batch.reset(options={"reset_mask": np.array([False, True])})
+        batch.step(good)  # ends lane 0, lane 1 has a step left
+    both, first = np.full_like(good, np.nan), good.copy()
+    first[0] = np.inf
+    with unchanged_by(envs, ValueError, match=r"^actions\[1\] is \[nan"):
+        envs.step(both)
+    assert_same(envs.step(first), reference.step(good), "step")
+    assert_same(envs.get_state(), reference.get_state(), "state")
+    with unchanged_by(envs, ValueError, match=r"^actions\[0\] is \[inf"):  # lane 0 has started
+        envs.step(first)
+    for mode in (AutoresetMode.SAME_STEP, AutoresetMode.DISABLED):
+        other = make.vec(2, autoreset_mode=mode, max_episode_steps=1)
+        other.reset(seed=0)
+        other.step(good)
+        if mode is AutoresetMode.DISABLED:
+            other.reset()
+        with unchanged_by(other, ValueError, match=r"^actions\[0\] is \[inf"):
+            other.step(first)
+
+
 @pytest.mark.parametrize("game", DISCRETE, indirect=True)
 @pytest.mark.parametrize("mode", [AutoresetMode.SAME_STEP, AutoresetMode.DISABLED])
 def test_other_modes_look_at_every_action(make: Maker, mode: AutoresetMode) -> None:
@@ -238,6 +319,28 @@ WRONG_ONES += [np.int64(-1), np.uint64(2**64 - 1), np.array(2**62), np.uint8(255
 def test_a_wrong_action_of_the_single_environment(env: Any, action: Any) -> None:
     with unchanged_by(env, (TypeError, ValueError), match="^action is .*; allowed: integers 0 to"):
         env.step(action)
+
+
+WRONG_BOXES = [None, "0", b"0", 0, 0.5, np.float32(0.5), np.array(0.5), [], [[0.5]], [0.5] * 9, (None,), {}]
+WRONG_BOXES += [object(), 1j, [1j], np.array([0.5], object), ["0.5"], [True], np.zeros((1, 9)), np.zeros(0)]
+
+
+@pytest.mark.parametrize("action", WRONG_BOXES, ids=repr)
+@pytest.mark.parametrize("game", BOX, indirect=True)
+def test_a_wrong_box_action_of_the_single_environment(env: Any, action: Any) -> None:
+    with unchanged_by(env, (TypeError, ValueError), match=r"^action (is|has) .*; allowed: "):
+        env.step(action)
+
+
+@pytest.mark.parametrize("game", BOX, indirect=True)
+def test_every_sequence_of_floats_is_a_box_action(make: Maker) -> None:
+    ours, plain = make.one(), make.one()
+    for single in (ours, plain):
+        single.reset(seed=0)
+    action = valid(make.vec(N))[0]
+    column = np.repeat(action[:, None], 2, axis=1)[:, 0]
+    for given in (action, action.tolist(), tuple(action.tolist()), action.astype(np.float64), column):
+        assert_same(ours.step(given), plain.step(action.copy()), "step")
 
 
 @pytest.mark.parametrize("game", DISCRETE, indirect=True)
@@ -622,7 +725,7 @@ def test_an_exception_and_not_a_crash(make: Maker, code: str) -> None:
         level = dict(level={make.level.name!r}, isa={make.level.isa!r})
         name = {registry.NAMESPACE + make.id!r}
         envs, env = gym.make_vec(name, num_envs=2, **level), gym.make(name, **level).unwrapped
-        agent = cl.load_agent({make.id!r}, "always-right", **level)
+        agent = cl.load_agent({make.id!r}, "random", level="cpp")
         envs.reset(seed=0), env.reset(seed=0)
         warnings.simplefilter("error")
         try:

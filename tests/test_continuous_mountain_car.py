@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import swing
 from gymnasium.envs.classic_control.continuous_mountain_car import Continuous_MountainCarEnv
 from gymnasium.vector import AutoresetMode, SyncVectorEnv
 
@@ -68,7 +69,7 @@ def states(envs: SyncVectorEnv) -> dict[str, Array]:
 
 
 def forces(shape: tuple[int, ...], seed: int) -> Array:
-    """Actions that push with the velocity's sign or against it for a while, some of them out of bounds, and some
+    """Actions that push with the velocity's sign or against it for a while, some out of bounds, and some
     of the numbers where something changes."""
     rng = np.random.default_rng(seed)
     special = np.array([0.0, -0.0, 1.0, -1.0, 1e-45, -1e-45, 5.0, -1e30, 3.4e38], np.float32)
@@ -91,7 +92,7 @@ def test_level_python_with_libms_cosine_is_gymnasium_byte_for_byte(
     make_all: Maker, monkeypatch: pytest.MonkeyPatch, attributes: dict[str, float]
 ) -> None:
     inject_libms_cosine(monkeypatch)
-    n, steps = 50, 60 if attributes else 1000
+    n, steps = 50, 40 if attributes else 400
     ours, theirs = make_all.vec(n, **SETTINGS), bare(n, **attributes)
     assert ours.level == "python"
     for name, value in attributes.items():
@@ -128,10 +129,8 @@ def test_the_goal_is_reached_and_paid_as_in_gymnasium(
 def test_the_injected_cosine_is_what_level_python_uses(
     make_all: Maker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Without it the bytes do differ, though rarely: the tests above would notice a cosine of another rounding."""
+    """And it is another one; that a float32 state seldom shows it is no merit of ours."""
     runs = []
-    rows = np.zeros((1, 5000, 1), np.float32)
-    rows[:] = 2.0  # beyond the bounds, where the first step is float64 nearly throughout
     for inject in (False, True):
         if inject:
             inject_libms_cosine(monkeypatch)
@@ -179,6 +178,13 @@ def test_changed_attributes_give_the_same_bytes_at_every_level(
             if mode is AutoresetMode.DISABLED and ended.any():
                 for envs in batches:
                     envs.reset(options={"reset_mask": ended.copy()})
+
+
+def test_the_shorter_cosine_gives_the_same_float32(make: Maker) -> None:
+    """For every 499th float32 position in play; tools/swing.py tries all."""
+    if make.level.name == "python":
+        pytest.skip("level python has one cosine")
+    assert swing.differing(make.level, every=499)[0] == []
 
 
 def test_attributes_are_those_of_gymnasium(make: Maker) -> None:
@@ -290,38 +296,6 @@ def test_numbers_that_are_no_float32_are_rounded_where_the_state_is_not_fresh(ma
 
 
 # ---- actions ----
-
-
-def test_actions_of_any_float_type_are_float32(make: Maker) -> None:
-    n = 7
-    values = np.linspace(-1.3, 1.3, n)[:, None]
-    big = np.float32(values).astype(">f4")
-    for actions in (
-        values,
-        np.float16(values),
-        np.longdouble(values),
-        big,
-        values[::-1].copy()[::-1],
-        values.tolist(),
-    ):
-        ours, plain = make.vec(n), make.vec(n)
-        for envs in (ours, plain):
-            envs.reset(seed=0)
-        assert_same(ours.step(actions), plain.step(np.asarray(actions, np.float32)), "step")
-        assert_same(ours.get_state(), plain.get_state(), "state")
-    one, other = make.one(), make.one()
-    for env in (one, other):
-        env.reset(seed=0)
-    assert_same(one.step([0.1]), other.step(np.array([np.float32(0.1)])), "step of a list")
-    assert_same(one.step(np.array([0.7])), other.step(np.float32([0.7])), "step of float64")
-
-
-def test_a_float64_beyond_float32_is_refused(make: Maker) -> None:
-    """It would become infinite."""
-    envs = make.vec(2)
-    envs.reset(seed=0)
-    with unchanged_by(envs, ValueError, match=r"^actions\[1\] is \[1e\+300\]; allowed: finite floats"):
-        envs.step(np.array([[0.0], [1e300]]))
 
 
 def test_the_reward_charges_the_action_that_was_asked_for(make: Maker) -> None:

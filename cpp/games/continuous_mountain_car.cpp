@@ -61,13 +61,13 @@ __attribute__((noinline)) void dynamics(const int64_t n, const Params& p, const 
         double sin, cos;
         sin_cos(of(wide, 3.0 * old_position), sin, cos);
 
-        // [3] acceleration
-        const double pull = kGravity * cos;
-        const double acceleration =
-            select(below | above, (force * power) - pull, single(single(force * power_32) - single(pull)));
+        // [3] acceleration, a float32 unless the force is clipped and the state wide
+        const int64_t clipped = below | above;
+        const double push = select(clipped, force * power, single(force * power_32));
+        const double acceleration = of(clipped & wide, push - of(clipped, kGravity * cos));
 
         // [4] motion; what a bound has taken the place of is wide from there on
-        double new_velocity = of(wide, old_velocity + of(wide, acceleration));
+        double new_velocity = of(wide, old_velocity + acceleration);
         const int64_t forwards = new_velocity > select(wide, max_speed, max_speed_32) ? -1 : 0;
         new_velocity = select(forwards, max_speed, new_velocity);
         int64_t wide_velocity = wide | forwards;

@@ -33,8 +33,8 @@ constexpr Row single(double value) { return row(static_cast<float>(value)); }
 struct Constants { CONSTANTS(ROW_FIELD) };
 constexpr Constants kConstants = { CONSTANTS(ROW_VALUE) };
 
-// Two ways to step. SWING takes 8 lanes in play that are not fresh, and so not starting, and pushed by no more than
-// the engine has: then all but the cosine is float32. If one of the 8 is otherwise, all go the way of ANY,
+// Two ways to step. SWING takes 8 lanes in play that are not fresh, and so not starting, and pushed by no more
+// than the engine has: then all but the cosine is float32. If one of the 8 is otherwise, all go the way of ANY,
 // four at a time: any params, any state. That is a jump mispredicted twice in an episode, of 999 steps or of a
 // hundred, and cheaper than to compute both types for every lane of every step.
 //
@@ -89,8 +89,10 @@ constexpr Constants kConstants = { CONSTANTS(ROW_VALUE) };
 
 #define LOAD_2(array, d, note) OP(ldp, V(Q, G0, d), V(Q, G1, d), "[" array "]", note)
 #define STORE_2(array, d, note) OP(stp, V(Q, G0, d), V(Q, G1, d), "[" array "]", note)
-#define LOAD_4(array, d, note) LOAD_2(array, d, note) OP(ldp, V(Q, G2, d), V(Q, G3, d), "[" array ", #32]", note)
-#define STORE_4(array, d, note) STORE_2(array, d, note) OP(stp, V(Q, G2, d), V(Q, G3, d), "[" array ", #32]", note)
+#define LOAD_4(array, d, note)                                                                               \
+    LOAD_2(array, d, note) OP(ldp, V(Q, G2, d), V(Q, G3, d), "[" array ", #32]", note)
+#define STORE_4(array, d, note)                                                                              \
+    STORE_2(array, d, note) OP(stp, V(Q, G2, d), V(Q, G3, d), "[" array ", #32]", note)
 
 // Jumps to the end, label 2, if there are no lanes.
 #define ENTER                                                                                                \
@@ -292,8 +294,8 @@ static_assert(FIELD(State, position) == 0 && FIELD(State, velocity) == 1 && FIEL
 
 // ---- ANY: four lanes as doubles in two registers ----
 //
-// A number that is float32 where the mask is not set is rounded there, by OF; what is done with it in between is done
-// in double, which rounds alike (level cpp says why).
+// A number that is float32 where the mask is not set is rounded there, by OF; what is done with it in between
+// is done in double, which rounds alike (level cpp says why).
 //   0, 1  old_wide = not float32 = fresh               12, 13  p2, tail0, y2, wide_position
 //   2, 3  force * power, acceleration                  14, 15  r_part, high0, tail, reached
 //   4, 5  clipped                                      16, 17  x, sin, starting
@@ -469,8 +471,8 @@ static_assert(FIELD(State, position) == 0 && FIELD(State, velocity) == 1 && FIEL
     TWO(fmul, D2, d, cos, k0,                               "pull = gravity * cos")                          \
     OF(clipped, d)                                                                                           \
     TWO(fsub, D2, acceleration, push, d,                    "force*power - pull")                            \
-    OF(clipped, acceleration)                                                                                \
-    OF(old_wide, acceleration)
+    TWO(and, B16, clipped, clipped, old_wide,               "float32 unless both")                           \
+    OF(clipped, acceleration)
 
 // [4] motion; what a bound has taken the place of is wide from there on. now_wide = was_wide | replaced.
 #define REPLACED(number, was_wide, now_wide)                                                                 \

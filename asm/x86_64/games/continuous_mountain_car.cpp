@@ -35,8 +35,8 @@ constexpr Row single(double value) { return row(static_cast<float>(value)); }
 struct Constants { CONSTANTS(ROW_FIELD) };
 constexpr Constants kConstants = { CONSTANTS(ROW_VALUE) };
 
-// Two ways to step. SWING takes 8 lanes in play that are not fresh, and so not starting, and pushed by no more than
-// the engine has: then all but the cosine is float32. If one of the 8 is otherwise, all go the way of ANY,
+// Two ways to step. SWING takes 8 lanes in play that are not fresh, and so not starting, and pushed by no more
+// than the engine has: then all but the cosine is float32. If one of the 8 is otherwise, all go the way of ANY,
 // four at a time: any params, any state. That is a jump mispredicted twice in an episode, of 999 steps or of a
 // hundred, and cheaper than to compute both types for every lane of every step.
 //
@@ -184,8 +184,8 @@ static_assert(FIELD(State, position) == 0 && FIELD(State, velocity) == 1 && FIEL
     OP(vmulps, K(power32), Y(0), Y(4),                            "force * power")                           \
     OP(vsubps, Y(2), Y(4), Y(4),                                  "acceleration = force*power - pull")
 
-// [4] motion. Where the wall stands the velocity is at least 0, elsewhere at least what it is; of two zeros max
-// takes the velocity.
+// [4] motion. Where the wall stands the velocity is at least 0, elsewhere at least what it is; of two zeros
+// max takes the velocity.
 #define MOTION                                                                                               \
     FLOATS(VELOCITY, 3, 5)                                                                                   \
     OP(vaddps, Y(4), Y(3), Y(3),                                  "velocity + acceleration")                 \
@@ -215,7 +215,7 @@ static_assert(FIELD(State, position) == 0 && FIELD(State, velocity) == 1 && FIEL
     OP(vcvtps2pd, X(s), Y(t),                                     "")                                        \
     OP(vmovapd, Y(t), AFTER("32", array),                         "")
 
-// [5] termination and reward of four lanes, `reached` as 32-bit masks. The reward is 0 or goal_reward less the cost.
+// [5] termination and reward of four lanes, `reached` as 32-bit masks
 #define OUTCOME(at, action, reached, late)                                                                   \
     OP(vcvtps2pd, action, Y(5),                                   "action")                                  \
     OP(vmulpd, Y(5), Y(5), Y(5),                                  "action*action")                           \
@@ -249,8 +249,8 @@ static_assert(FIELD(State, position) == 0 && FIELD(State, velocity) == 1 && FIEL
 
 // ---- ANY: four lanes as doubles ----
 //
-// A number that is float32 where the mask is not set is rounded there, by OF; what is done with it in between is done
-// in double, which rounds alike (level cpp says why).
+// A number that is float32 where the mask is not set is rounded there, by OF; what is done with it in between
+// is done in double, which rounds alike (level cpp says why).
 //   0  wide = not float32 = fresh                                7  tail of the angle, stopped, reached
 //   1  force * power, acceleration                               8  s, r_part and more, starting
 //   2  clipped                                                   9  b: scratch
@@ -398,8 +398,8 @@ static_assert(FIELD(State, position) == 0 && FIELD(State, velocity) == 1 && FIEL
     OP(vmulpd, K(gravity), V(cos), V(d),                          "pull = gravity * cos")                    \
     OF(clipped, d)                                                                                           \
     OP(vsubpd, V(d), V(push), V(acceleration),                    "force*power - pull")                      \
-    OF(clipped, acceleration)                                                                                \
-    OF(wide, acceleration)
+    OP(vandpd, V(wide), V(clipped), V(clipped),                   "float32 unless both")                     \
+    OF(clipped, acceleration)
 
 // [4] motion; what a bound has taken the place of is wide from there on. x_wide = old_wide | replaced.
 #define BOUND(x, compare, old_wide, x_wide, param)                                                           \

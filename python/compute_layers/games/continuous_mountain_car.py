@@ -8,12 +8,12 @@ learning for robot control" (1990); the numbers and the order of operations are 
 ``gymnasium/envs/classic_control/continuous_mountain_car.py`` (1.4).
 
 ## Action Space
-``Box`` of float32, shape ``(1,)``, from -1 to 1: the force. Finite numbers beyond are clipped for the motion, but
-the reward charges what was asked for.
+``Box`` of float32, shape ``(1,)``, from -1 to 1: the force. Finite numbers beyond are clipped for the
+motion, but the reward charges what was asked for.
 
 ## Observation Space
-``Box`` of float32, shape ``(2,)``: position from -1.2 to 0.6 (the valley's floor is at -pi/6, the goal at 0.45),
-velocity from -0.07 to 0.07.
+``Box`` of float32, shape ``(2,)``: position from -1.2 to 0.6 (the valley's floor is at -pi/6, the goal at
+0.45), velocity from -0.07 to 0.07.
 
 ## Rewards
 -0.1 times the square of the action for every step, and 100 more for the step that reaches the goal.
@@ -23,16 +23,17 @@ The position is uniform in [-0.6, -0.4), the velocity 0.
 ``reset(options={"low": …, "high": …})`` sets other bounds for that reset.
 
 ## Episode End
-Terminated when the position is at least 0.45 and the velocity at least ``goal_velocity``. Truncated after 999
-steps.
+Terminated when the position is at least 0.45 and the velocity at least ``goal_velocity``. Truncated after
+999 steps.
 
 ## Arguments
 ``goal_velocity=0.0``. Attributes that may be set: every name of ``params`` below.
 
 ## Differences from Gymnasium
-The cosine is ours (``numerics.py``): states may differ from Gymnasium's in the last bit. An action is converted to
-float32 first, where Gymnasium computes with the type it is given; infinite and NaN actions are refused, and so are
-infinite or NaN options. ``state`` is float64 whether or not its numbers are float32 values.
+The cosine is ours (``numerics.py``): states may differ from Gymnasium's in the last bit. An action is
+converted to float32 first, where Gymnasium computes with the type it is given; infinite and NaN actions are
+refused, and so are infinite or NaN options. ``state`` is float64 whether or not its numbers are float32
+values.
 """
 
 from __future__ import annotations
@@ -120,15 +121,15 @@ def reset(p: Params, options: Options, rng: PCG64) -> State:
 
 def step(p: Params, state: State, action: tuple[float], rng: PCG64 | None) -> tuple[State, float, bool]:
     (a,) = action
-    # Each number has the type that it has in Gymnasium, and the function of_… rounds to it: the action is float32,
-    # the state what `fresh` says, and a bound that takes their place a Python float. What meets in an operation
-    # or comparison is rounded to the narrower type first.
+    # Each number has the type that it has in Gymnasium, and the function of_… rounds to it: the action is
+    # float32, the state what `fresh` says, and a bound that takes their place a Python float. What meets in an
+    # operation or comparison is rounded to the narrower type first.
     of_state: Callable[[float], float] = float if state.fresh else round_float32
+    of_force: Callable[[float], float] = round_float32
     position, velocity = of_state(state.position), of_state(state.velocity)
 
     # [1] force
-    of_force: Callable[[float], float]
-    force, of_force = a, round_float32
+    force = a
     if force < of_force(p.min_action):
         force, of_force = p.min_action, float
     if force > of_force(p.max_action):
