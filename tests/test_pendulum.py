@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 from gymnasium.envs.classic_control.pendulum import PendulumEnv
+from gymnasium.utils.env_checker import check_env
 from gymnasium.vector import AutoresetMode, SyncVectorEnv
 
 import compute_layers as cl
@@ -396,6 +397,12 @@ def test_the_torque_of_the_last_step_is_clipped_and_belongs_to_the_state(make: M
     env.state = [0.1, 0.2]
     assert env.get_state()["state"]["last_u"] == [0.0]
     assert_same(env.state, np.array([0.1, 0.2]), "state")
+
+
+@pytest.mark.filterwarnings("ignore:.*recommend using a symmetric and normalized space:UserWarning")
+def test_gymnasiums_checker_is_content(make: Maker) -> None:
+    """It has the same remark about Gymnasium's own action space."""
+    check_env(make.one(), skip_render_check=True)
 
 
 @pytest.mark.parametrize("clone", [copy.deepcopy, lambda env: pickle.loads(pickle.dumps(env))])

@@ -441,6 +441,7 @@ def test_an_environment_whose_state_is_not_finite_can_be_cloned(
         pytest.skip("the state has integers only")
     for at, view in enumerate(views):
         view[at % N] = (np.nan, np.inf, -np.inf)[at % 3]
+    envs._batch.moved()
     other = make.watch(clone(envs))
     assert_same(inside(other), inside(envs), "the clone")
     with np.errstate(all="ignore"):

@@ -106,7 +106,7 @@ __attribute__((noinline)) void dynamics(const int64_t n, const Params& p, const 
         truncated[i] = late;
         elapsed[i] = now | late;
 
-        // [5] observation, and the sine for the next step
+        // [5] sin, cos, for the observation and for the next step
         double new_sin, new_cos;
         sin_cos(new_theta, new_sin, new_cos);
         sin[i] = new_sin;

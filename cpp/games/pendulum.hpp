@@ -5,7 +5,7 @@
 
 namespace compute_layers::pendulum {
 
-RECORD(Params, max_speed, max_torque, dt, g, m, l);
+RECORD(Params, g, m, l, dt, max_speed, max_torque);
 RECORD(State, theta, theta_dot, last_u);
 RECORD(Options, x_init, y_init);
 RECORD(Cache, sin);  // of the present theta

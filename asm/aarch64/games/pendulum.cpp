@@ -10,9 +10,9 @@ namespace {
 
 using namespace pendulum;
 
-// With fused multiply-add the remainder modulo a turn is exact for much larger angles than without: r is, and k
-// is near enough, below 2**50 turns. Angles beyond kFused are first taken modulo 2**1008 turns, 2**960 turns and
-// so on down to 2**48 turns, each of which is exact for the same reason.
+// With fused multiply-add the remainder modulo a turn is exact for much larger angles than without: r is, and
+// k is near enough, below 2**50 turns. Angles beyond kFused are first taken modulo 2**1008 turns, 2**960
+// turns and so on down to 2**48 turns, each of which is exact for the same reason.
 constexpr double kFused = 0x1p50;
 
 // What the step needs of the params.
@@ -429,7 +429,7 @@ static_assert(FIELD(Cache, sin) == 0);
     BITS(eor, sin, z, q,                                    "sin")                                           \
     BITS(eor, cos, z2, b,                                   "cos")
 
-// [5] observation: three columns of four lanes, which st3 writes as rows
+// The observation: three columns of four lanes, which st3 writes as rows
 #define COLUMN(column, name, low, high)                                                                      \
     OP(fcvtn, S2(column), V(D2, low, name),                 "float(" #name ")")                              \
     OP(fcvtn2, S4(column), V(D2, high, name),               "float(" #name ")")

@@ -10,9 +10,9 @@ namespace {
 
 using namespace pendulum;
 
-// With fused multiply-add the remainder modulo a turn is exact for much larger angles than without: r is, and k
-// is near enough, below 2**50 turns. Angles beyond kFused are first taken modulo 2**1008 turns, 2**960 turns and
-// so on down to 2**48 turns, each of which is exact for the same reason.
+// With fused multiply-add the remainder modulo a turn is exact for much larger angles than without: r is, and
+// k is near enough, below 2**50 turns. Angles beyond kFused are first taken modulo 2**1008 turns, 2**960
+// turns and so on down to 2**48 turns, each of which is exact for the same reason.
 constexpr double kFused = 0x1p50;
 
 // What the step needs of the params.
@@ -359,7 +359,7 @@ static_assert(FIELD(Cache, sin) == 0);
     OP(vxorpd, Y(14), V(g, z), V(g, sin),                         "sin")                                     \
     OP(vxorpd, V(g, b), V(g, z2), V(g, cos),                      "cos")
 
-// [5] observation: the columns cos, sin, theta_dot (here c, s, t) of four lanes become rows. In the rows each
+// The observation: the columns cos, sin, theta_dot (here c, s, t) of four lanes become rows. In the rows each
 // number of a column has a place of its own in its vector, so that a column is permuted once:
 //   [c0 c3 c2 c1]      [c0 s0 t0 c1]
 //   [s1 s0 s3 s2]  ->  [s1 t1 c2 s2]

@@ -49,12 +49,12 @@ from ..spec import Box, Id, Spec
 
 
 class Params(Protocol):
-    max_speed: float
-    max_torque: float
-    dt: float
     g: float
     m: float
     l: float  # noqa: E741 (Gymnasium's name)
+    dt: float
+    max_speed: float
+    max_torque: float
 
 
 class State(NamedTuple):
@@ -70,12 +70,12 @@ class Options(Protocol):
 
 def params(g: float = 10.0) -> dict[str, float | str]:
     return {
+        "g": g,
+        "m": 1.0,  # kg
+        "l": 1.0,  # m
+        "dt": 0.05,  # s between two states
         "max_speed": 8.0,  # rad/s
         "max_torque": 2.0,  # Nm
-        "dt": 0.05,  # s between two states
-        "g": g,
-        "m": 1.0,
-        "l": 1.0,
     }
 
 
@@ -127,13 +127,15 @@ def reset(p: Params, options: Options, rng: PCG64) -> State:
 def step(p: Params, state: State, action: tuple[float, ...], rng: PCG64 | None) -> tuple[State, float, bool]:
     theta, theta_dot, _ = state
 
-    # [1] torque: a float32, and so are its products with numbers that are rounded to float32
+    # [1] torque
+    # A float32, and so are its products, whose other factors are rounded to float32.
     max_torque = round_float32(p.max_torque)
     u = clip(action[0], -max_torque, max_torque)
     thrust = round_float32(round_float32(divide(3.0, p.m * square(p.l))) * u)
     effort = round_float32(round_float32(0.001) * square_float32(u))
 
-    # [2] costs; the remainder has the sign of the divisor
+    # [2] costs
+    # The remainder has the sign of the divisor.
     angle = ((theta + math.pi) % (2.0 * math.pi)) - math.pi
     costs = (square(angle) + (0.1 * square(theta_dot))) + effort
 
@@ -148,6 +150,6 @@ def step(p: Params, state: State, action: tuple[float, ...], rng: PCG64 | None) 
 
 
 def observe(p: Params, state: State) -> tuple[float, ...]:
-    # [5] observation
+    # [5] sin, cos
     sin, cos = sin_cos(state.theta)
     return cos, sin, state.theta_dot
