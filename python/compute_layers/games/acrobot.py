@@ -161,9 +161,7 @@ def derivatives(p: Params, state: State, torque: float) -> State:
     _, pull2 = sin_cos((theta1 + theta2) - (math.pi / 2))
 
     # [3] accelerations
-    d1 = (
-        ((m1 * square(lc1)) + (m2 * ((square(l1) + square(lc2)) + (((2 * l1) * lc2) * cos2)))) + moi
-    ) + moi
+    d1 = (((m1 * square(lc1)) + (m2 * ((square(l1) + square(lc2)) + (((2 * l1) * lc2) * cos2)))) + moi) + moi
     d2 = (m2 * (square(lc2) + ((l1 * lc2) * cos2))) + moi
     phi2 = ((m2 * lc2) * g) * pull2
     phi1 = (
