@@ -1107,10 +1107,11 @@ py::list policies() {
 
 // ---- for the tests of the shared routines ----
 
+template <void (*kSinCos)(double, double&, double&)>
 py::tuple sin_cos_of(const Doubles& x) {
     py::array_t<double> sines(x.size()), cosines(x.size());
     for (py::ssize_t i = 0; i < x.size(); ++i) {
-        baseline::sin_cos(x.data()[i], sines.mutable_data()[i], cosines.mutable_data()[i]);
+        kSinCos(x.data()[i], sines.mutable_data()[i], cosines.mutable_data()[i]);
     }
     return py::make_tuple(sines, cosines);
 }
@@ -1318,7 +1319,8 @@ PYBIND11_MODULE(_core, m, py::mod_gil_not_used()) {
           py::arg("episodes"), py::arg("seed"), py::arg("num_envs"), py::arg("threads"),
           "(returns, lengths, seconds), the arrays with a row for each candidate.");
 
-    m.def("sin_cos", &sin_cos_of, py::arg("x"));
+    m.def("sin_cos", &sin_cos_of<baseline::sin_cos>, py::arg("x"));
+    m.def("sin_cos_near", &sin_cos_of<baseline::sin_cos_near>, py::arg("x"));
     m.def("seed_streams", &seed_streams, py::arg("low"), py::arg("high"), py::arg("spawn_key") = py::none());
     m.def("draw", &draw, py::arg("streams"), py::arg("kind"), py::arg("low"), py::arg("high"));
 }

@@ -70,12 +70,11 @@ static inline void sin_cos_with_tail(double high, double tail, uint64_t quadrant
     cosine = __builtin_bit_cast(double, (c_bits ^ swap) ^ (((quadrant + 1) & 2) << 62));
 }
 
-// Sine and cosine of |x| <= kNearAngle: there, the same bytes as sin_cos. 46 floating-point operations, 13 on
+// Sine and cosine of |x| <= kNearAngle: there, the same bytes as sin_cos. 48 floating-point operations, 13 on
 // integers. Multiplying by k, which is 0, ±1 or ±2, is exact, and so is x - k * kHalfPi[0]: `high` is the
-// difference rounded once, and `tail`, but for one rounding, what is missing. Both are those of sin_cos but
-// for the x of one double, ±0x1.921fb54442d19p+0, where sine and cosine are the same nevertheless. For any x
-// they depend only on k and on the exponents of x and `high`, of which there are few enough for all to be
-// tested.
+// difference, rounded once, and `tail` what that leaves, rounded once. sin_cos finds the same two, but for x
+// = ±0x1.921fb54442d19p+0, where sine and cosine are the same nevertheless. Whether they agree depends only
+// on k and on the exponents of x and `high`, few enough for all to be tested.
 static inline void sin_cos_near(double x, double& sine, double& cosine) {
     const double shifted = (x * kTwoOverPi) + kRound;
     const double k = shifted - kRound;

@@ -34,6 +34,7 @@ __all__: list[str] = [
     "rollout_population",
     "seed_streams",
     "sin_cos",
+    "sin_cos_near",
 ]
 
 class Shape:
@@ -299,6 +300,7 @@ def seed_streams(
     spawn_key: typing.SupportsInt | typing.SupportsIndex | None = None,
 ) -> numpy.typing.NDArray[numpy.uint64]: ...
 def sin_cos(x: typing.Annotated[numpy.typing.ArrayLike, numpy.float64]) -> tuple[typing.Any, ...]: ...
+def sin_cos_near(x: typing.Annotated[numpy.typing.ArrayLike, numpy.float64]) -> tuple[typing.Any, ...]: ...
 
 __version__: str
 build: str

@@ -36,8 +36,7 @@ struct Constants { CONSTANTS(ROW_FIELD) };
 constexpr Constants kConstants = { CONSTANTS(ROW_VALUE) };
 
 // An iteration takes 8 lanes in two groups, LOW, lanes 0-3, and HIGH, lanes 4-7, and every line of a section is
-// an instruction for both: they hide each other's latency and share the loads of constants, of which Zen 1 and 2
-// would make too many otherwise.
+// an instruction for both: they hide each other's latency and share the loads of constants.
 //
 // General registers
 //   r8   position       r11  elapsed - position     r14  terminated              rax  scratch
