@@ -11,6 +11,7 @@ import re
 import sys
 from collections.abc import Callable
 from dataclasses import asdict
+from itertools import pairwise
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -25,7 +26,7 @@ if not FOLDER.is_dir():
     pytest.skip("benchmarks/ is not part of a source distribution", allow_module_level=True)
 
 from bars import PEER_BARS
-from results import BEGIN, END, PEERS, SCHEMA, Ours, Row, splice, table
+from results import BEGIN, END, GYMNASIUM_CALL, KERNEL, PARTS, PEERS, SCHEMA, Ours, Row, splice, table
 
 NOT_INSTALLABLE = {"pufferlib", "operant"}  # benchmarks/peers/README.md says why
 
@@ -57,8 +58,8 @@ def result(*rows: Row | dict[str, str], **versions: str) -> dict[str, Any]:
 
 
 def cells(row: Row) -> list[str]:
-    lines = table({"peers": {"others": result(row)}}).splitlines()
-    head, line = lines[0], lines[2]
+    text = table({"peers": {"others": result(row)}})
+    head, _, line = (line for line in text.splitlines() if line.startswith("|"))
     assert head.count("|") == line.count("|")
     return [cell.strip() for cell in line.strip("|").split("|")]
 
@@ -131,6 +132,18 @@ def test_a_line_of_the_table() -> None:
 
 def against(*ours: Ours, **fields: Any) -> Row:
     return Row(**{**vars(ROW), "ours": ours, **fields})
+
+
+def test_rows_stand_in_the_part_of_their_boundary() -> None:
+    ours = [
+        Ours("asm[avx2]", boundary, 1, 1.0, 0.0, 2.0, 0.0) for boundary in ("rollout", GYMNASIUM_CALL, KERNEL)
+    ]
+    rows = [against(entry, subject=entry.boundary) for entry in ours]
+    text = table({"peers": {"others": result(*rows)}})
+    at = [text.index(part) for part in PARTS] + [len(text)]
+    for part, (start, end) in zip((KERNEL, GYMNASIUM_CALL, "rollout"), pairwise(at), strict=True):
+        found = [line for line in text[start:end].splitlines() if line.startswith("|")]
+        assert [line.split(" | ")[0] for line in found[2:]] == [f"| {part}"]
 
 
 def test_a_level_that_is_missing_and_what_only_some_rows_have() -> None:

@@ -9,8 +9,8 @@ from collections.abc import Mapping
 from compute_layers import registry
 from compute_layers.measure import Contestant
 from contestants import calls, environments, kernel, random_actions, widest
-from protocol import GYMNASIUM_CALL, Key, Protocol
-from results import KERNEL
+from protocol import Key, Protocol
+from results import GYMNASIUM_CALL, KERNEL
 
 KERNEL_SIZES = (256, 1024, 4096)
 

@@ -9,7 +9,8 @@ import compute_layers as cl
 import games
 from compute_layers.measure import Contestant
 from contestants import cycled, environments, random_actions, warmed_up
-from protocol import GYMNASIUM_CALL, Key, Protocol, absent
+from protocol import Key, Protocol, absent
+from results import GYMNASIUM_CALL
 
 SIZES = (1, 64, 1024, 16384)
 THEIRS = {"Taxi-v4": "Taxi-v3"}  # where the ids differ; the rules of these are the same

@@ -10,7 +10,8 @@ import gymnasium as gym
 import compute_layers as cl
 import games
 from contestants import SYNC_SIZES, cycled, random_actions, sync_environments, warmed_up
-from protocol import GYMNASIUM_CALL, Key, Protocol
+from protocol import Key, Protocol
+from results import GYMNASIUM_CALL
 
 OWN_SIZES = (1024, 4096, 16384, 65536)
 ROWS = 32  # of random actions; a row for 1024 environments takes Gymnasium a tenth of a second

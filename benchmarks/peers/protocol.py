@@ -18,7 +18,6 @@ from importlib.metadata import version
 from compute_layers.measure import Contestant, Interleaved, conditions, summary
 from results import SETTINGS, UNSET, Ours, Row
 
-GYMNASIUM_CALL = "Gymnasium call"  # step(actions) of a vector environment
 PYTHON_CALL = "call from Python"  # of a policy, with n observations
 ROUNDS, QUICK_ROUNDS = 21, 5
 
