@@ -100,7 +100,10 @@ SPEC = Spec(
     params=params,
     render_fps=4,
     bounds={
-        "player_sum": (4, 127),  # at most 31 in play; far beyond for whoever hits again and again after a bust
+        "player_sum": (
+            4,
+            127,
+        ),  # at most 31 in play; far beyond for whoever hits again and again after a bust
         "player_ace": (0, 1),
         "player_natural": (0, 1),
         "dealer_sum": (4, 26),
