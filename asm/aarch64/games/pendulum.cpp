@@ -257,7 +257,8 @@ static_assert(FIELD(Cache, sin) == 0);
     BITS(bif, theta, a, starting,                           "old if starting")                               \
     STORE(THETA, theta,                                     "theta")
 
-// [2] costs. y becomes the angle: its remainder r modulo a turn is between minus half a turn and half a turn.
+// [2] costs. y becomes the angle: r, what remains of y less k turns, is between minus half a turn and half a
+// turn, and never -0, so that its sign tells whether a turn is missing.
 #define FEWER_TURNS_IN_PLAY
 #define FEWER_TURNS_OF_ANY_ANGLE                                                                             \
     CONSTANT(k0, fused)                                                                                      \

@@ -232,7 +232,8 @@ static_assert(FIELD(Cache, sin) == 0);
     OP(vblendvpd, V(g, elapsed), V(g, old), V(g, a), V(g, theta), "old if starting")                         \
     OP(vmovapd, V(g, theta), THETA(g),                            "theta")
 
-// [2] costs. y becomes the angle: its remainder r modulo a turn is between minus half a turn and half a turn.
+// [2] costs. y becomes the angle: r, what remains of y less k turns, is between minus half a turn and half a
+// turn, and never -0, so that its sign tells whether a turn is missing.
 #define FEWER_TURNS_IN_PLAY(g)
 #define FEWER_TURNS_OF_ANY_ANGLE(g)                                                                          \
     OP(vandpd, K(abs), V(g, y), V(g, a),                          "abs(y)")                                  \
