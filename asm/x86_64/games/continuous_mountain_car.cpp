@@ -37,7 +37,7 @@ constexpr Constants kConstants = { CONSTANTS(ROW_VALUE) };
 
 // Two ways to step. SWING takes 8 lanes in play that are not fresh, and so not starting, and pushed by no more
 // than the engine has: then all but the cosine is float32. If one of the 8 is otherwise, all go the way of ANY,
-// four at a time: any params, any state. That is a jump mispredicted twice in an episode, of 999 steps or of a
+// for any params and any state. That is a jump mispredicted twice in an episode, of 999 steps or of a
 // hundred, and cheaper than to compute both types for every lane of every step.
 //
 // General registers
@@ -48,12 +48,7 @@ constexpr Constants kConstants = { CONSTANTS(ROW_VALUE) };
 // all in bytes, so that elapsed, reward and observation move on with r8.
 //
 // Vector registers that all lanes share
-//   13 goal_position, 14 goal_velocity, both float32; 15 limit - 1
-
-#define X_OF(name) X_NUMBER(R_##name)
-#define X_NUMBER(n) X(n)
-#define V(name) V_NUMBER(R_##name)
-#define V_NUMBER(n) Y(n)
+//   15 limit - 1; in SWING 13 goal_position, 14 goal_velocity, both float32
 
 #define POSITION   "(%%r8)"
 #define VELOCITY   "(%%r8,%%r9)"
@@ -65,6 +60,15 @@ constexpr Constants kConstants = { CONSTANTS(ROW_VALUE) };
 #define TERMINATED "(%%r14)"
 #define TRUNCATED  "(%%r14,%%r15)"
 #define AFTER(bytes, array) bytes array  // so many bytes further
+// At the group of four lanes.
+#define AT_LOW(high, array) array
+#define AT_HIGH(high, array) high array
+#define AT(g, array) AT_##g("32", array)
+#define ACTION_OF(g) AT_##g("16", ACTION)
+#define FLAGS_OF(g, array) AT_##g("4", array)
+#define ROWS_01(g) AT_##g("32", OBSERVED)
+#define ROWS_23_LOW "16" OBSERVED
+#define ROWS_23_HIGH "48" OBSERVED
 
 static_assert(FIELD(State, position) == 0 && FIELD(State, velocity) == 1 && FIELD(State, fresh) == 2);
 
@@ -247,271 +251,298 @@ static_assert(FIELD(State, position) == 0 && FIELD(State, velocity) == 1 && FIEL
     OP(vmovlps, X(4), TERMINATED,                                 "terminated")                              \
     OP(vmovhps, X(4), TRUNCATED,                                  "truncated")
 
-// ---- ANY: four lanes as doubles ----
+// ---- ANY: 8 lanes as doubles in two groups, LOW and HIGH, whose sections take turns ----
 //
 // A number that is float32 where the mask is not set is rounded there, by OF; what is done with it in between
 // is done in double, which rounds alike (level cpp says why).
-//   0  wide = not float32 = fresh                                7  tail of the angle, stopped, reached
-//   1  force * power, acceleration                               8  s, r_part and more, starting
-//   2  clipped                                                   9  b: scratch
-//   3  w, velocity                     5  t, z, wide_velocity   10  q of the angle, scratch
-//   4  k, high, c, cos, position       6  p2, tail0, z2, wide_position
+//
+// Vector registers: 0-6 belong to LOW, 7-13 (7 more) to HIGH, by what they hold in turn
+//   0  q, w               | wide, starting
+//   1  k, high, c, cos    | velocity
+//   2  r, s               | push = force * power, acceleration, position
+//   3  t, p3, excess2, z  | clipped, wide_velocity
+//   4  p2, tail0, z2      | a: the force, wide_position, e: scratch
+//   5  r_part, high0, tail | d: scratch, reached
+//   6  b: scratch
+#define R_q 0
+#define R_w 0
 #define R_wide 0
-#define R_push 1
-#define R_acceleration 1
-#define R_clipped 2
-#define R_a 3
-#define R_b 9
-#define R_d 10
-#define R_w 3
-#define R_k 4
-#define R_high 4
-#define R_c 4
-#define R_cos 4
-#define R_t 5
-#define R_p3 5
-#define R_excess2 5
-#define R_z 5
-#define R_p2 6
-#define R_tail0 6
-#define R_z2 6
-#define R_high0 7
-#define R_r_part 7
-#define R_tail 7
-#define R_r 8
-#define R_s 8
-#define R_q 10
-#define R_velocity 3
-#define R_position 4
-#define R_wide_velocity 5
-#define R_wide_position 6
-#define R_reached 7
-#define R_starting 8
+#define R_starting 0
+#define R_k 1
+#define R_high 1
+#define R_c 1
+#define R_cos 1
+#define R_velocity 1
+#define R_r 2
+#define R_s 2
+#define R_push 2
+#define R_acceleration 2
+#define R_position 2
+#define R_t 3
+#define R_p3 3
+#define R_excess2 3
+#define R_z 3
+#define R_clipped 3
+#define R_wide_velocity 3
+#define R_p2 4
+#define R_tail0 4
+#define R_z2 4
+#define R_a 4
+#define R_wide_position 4
+#define R_e 4
+#define R_r_part 5
+#define R_high0 5
+#define R_tail 5
+#define R_d 5
+#define R_reached 5
+#define R_b 6
 
-#define SINGLE(s, d)                                                                                         \
-    OP(vcvtpd2psy, s, X_OF(d),                                    "to float32")                              \
-    OP(vcvtps2pd, X_OF(d), V(d),                                  "")
-#define OF(mask, x)                                                                                          \
-    SINGLE(V(x), b)                                                                                          \
-    OP(vblendvpd, V(mask), V(x), V(b), V(x),                      "wide or float32")
+#define V(g, name) V_##g(Y, R_##name)
+#define V128(g, name) V_##g(X, R_##name)
+#define V_LOW(size, n) size(n)
+#define V_HIGH(size, n) V_HIGH_OF(size, n)
+#define V_HIGH_OF(size, n) V_HIGH_##n(size)
+#define V_HIGH_0(size) size(7)
+#define V_HIGH_1(size) size(8)
+#define V_HIGH_2(size) size(9)
+#define V_HIGH_3(size) size(10)
+#define V_HIGH_4(size) size(11)
+#define V_HIGH_5(size) size(12)
+#define V_HIGH_6(size) size(13)
+
+#define SINGLE(g, s, d)                                                                                      \
+    OP(vcvtpd2psy, s, V128(g, d),                                 "to float32")                              \
+    OP(vcvtps2pd, V128(g, d), V(g, d),                            "")
+#define OF(g, mask, x)                                                                                       \
+    SINGLE(g, V(g, x), b)                                                                                    \
+    OP(vblendvpd, V(g, mask), V(g, x), V(g, b), V(g, x),          "wide or float32")
 // b is a param in the type of what it is compared with.
-#define PARAM_OF(mask, param)                                                                                \
-    SINGLE(P(param), b)                                                                                      \
-    OP(vblendvpd, V(mask), P(param), V(b), V(b),                  #param)
+#define PARAM_OF(g, mask, param)                                                                             \
+    SINGLE(g, P(param), b)                                                                                   \
+    OP(vblendvpd, V(g, mask), P(param), V(g, b), V(g, b),         #param)
 
 // [1] force
-#define FORCE                                                                                                \
-    OP(vpxor, V(wide), V(wide), V(wide),                          "0")                                       \
-    OP(vpsubq, FRESH, V(wide), V(wide),                           "wide = -fresh")                           \
-    OP(vcvtps2pd, ACTION, V(a),                                   "action")                                  \
-    SINGLE(P(min_action), b)                                                                                 \
-    OP(vcmplt_oqpd, V(b), V(a), V(clipped),                       "action < min_action")                     \
-    OP(vblendvpd, V(clipped), P(min_action), V(a), V(a),          "raised")                                  \
-    PARAM_OF(clipped, max_action)                                                                            \
-    OP(vcmpgt_oqpd, V(b), V(a), V(d),                             "raised > max_action")                     \
-    OP(vblendvpd, V(d), P(max_action), V(a), V(a),                "force")                                   \
-    OP(vorpd, V(d), V(clipped), V(clipped),                       "clipped")                                 \
-    SINGLE(P(power), b)                                                                                      \
-    OP(vmulpd, V(b), V(a), V(b),                                  "force * power")                           \
-    SINGLE(V(b), b)                                                                                          \
-    OP(vmulpd, P(power), V(a), V(push),                           "force * power, wide")                     \
-    OP(vblendvpd, V(clipped), V(push), V(b), V(push),             "push")
+#define FORCE(g)                                                                                             \
+    OP(vpxor, V(g, wide), V(g, wide), V(g, wide),                 "0")                                       \
+    OP(vpsubq, AT(g, FRESH), V(g, wide), V(g, wide),              "wide = -fresh")                           \
+    OP(vcvtps2pd, ACTION_OF(g), V(g, a),                          "action")                                  \
+    SINGLE(g, P(min_action), b)                                                                              \
+    OP(vcmplt_oqpd, V(g, b), V(g, a), V(g, clipped),              "action < min_action")                     \
+    OP(vblendvpd, V(g, clipped), P(min_action), V(g, a), V(g, a), "raised")                                  \
+    PARAM_OF(g, clipped, max_action)                                                                         \
+    OP(vcmpgt_oqpd, V(g, b), V(g, a), V(g, d),                    "raised > max_action")                     \
+    OP(vblendvpd, V(g, d), P(max_action), V(g, a), V(g, a),       "force")                                   \
+    OP(vorpd, V(g, d), V(g, clipped), V(g, clipped),              "clipped")                                 \
+    SINGLE(g, P(power), b)                                                                                   \
+    OP(vmulpd, V(g, b), V(g, a), V(g, b),                         "force * power")                           \
+    SINGLE(g, V(g, b), b)                                                                                    \
+    OP(vmulpd, P(power), V(g, a), V(g, push),                     "force * power, wide")                     \
+    OP(vblendvpd, V(g, clipped), V(g, push), V(g, b), V(g, push), "push")
 
 // [2] cos, by the numbered steps of numerics.hpp; the low bits of q are the quadrant.
-#define ANGLE                                                                                                \
-    OP(vmovapd, POSITION, V(t),                                   "position")                                \
-    OF(wide, t)                                                                                              \
-    OP(vmulpd, K(three), V(t), V(t),                              "3 * position")                            \
-    OF(wide, t)
-#define PARTS                                                                                                \
-    OP(vmulpd, K(two_over_pi), V(t), V(q),                        "angle * two_over_pi")                     \
-    OP(vaddpd, K(round), V(q), V(q),                              "shifted")                                 \
-    OP(vsubpd, K(round), V(q), V(k),                              "k = shifted - round")                     \
-    OP(vmulpd, K(P0), V(k), V(b),                                 "k*P0")                                    \
-    OP(vsubpd, V(b), V(t), V(t),                                  "t = angle - k*P0")                        \
-    OP(vmulpd, K(P1), V(k), V(p2),                                "p2 = k*P1")                               \
-    OP(vsubpd, V(p2), V(t), V(r),                                 "r = t - p2")                              \
-    OP(vsubpd, V(t), V(r), V(r_part),                             "r_part = r - t")                          \
-    OP(vaddpd, V(r_part), V(p2), V(p2),                           "p2 + r_part")                             \
-    OP(vsubpd, V(r_part), V(r), V(r_part),                        "r - r_part")                              \
-    OP(vsubpd, V(r_part), V(t), V(r_part),                        "t - (r - r_part)")                        \
-    OP(vsubpd, V(r_part), V(p2), V(tail0),                        "excess1")
-#define HIGH_AND_TAIL                                                                                        \
-    OP(vmulpd, K(P2), V(k), V(p3),                                "p3 = k*P2")                               \
-    OP(vsubpd, V(p3), V(r), V(high0),                             "high0 = r - p3")                          \
-    OP(vsubpd, V(r), V(high0), V(b),                              "high0_part = high0 - r")                  \
-    OP(vaddpd, V(b), V(p3), V(p3),                                "p3 + high0_part")                         \
-    OP(vsubpd, V(b), V(high0), V(b),                              "high0 - high0_part")                      \
-    OP(vsubpd, V(b), V(r), V(b),                                  "r - (high0 - high0_part)")                \
-    OP(vsubpd, V(b), V(p3), V(excess2),                           "excess2")                                 \
-    OP(vaddpd, V(excess2), V(tail0), V(tail0),                    "excess1 + excess2")                       \
-    OP(vmulpd, K(P3), V(k), V(k),                                 "k*P3")                                    \
-    OP(vaddpd, V(k), V(tail0), V(tail0),                          "tail0")                                   \
-    OP(vsubpd, V(tail0), V(high0), V(high),                       "high = high0 - tail0")                    \
-    OP(vsubpd, V(high0), V(high), V(tail),                        "high - high0")                            \
-    OP(vaddpd, V(tail0), V(tail), V(tail),                        "tail = (high - high0) + tail0")           \
-    OP(vmulpd, V(high), V(high), V(z),                            "z = high*high")                           \
-    OP(vmulpd, V(z), V(z), V(z2),                                 "z2 = z*z")
+#define ANGLE(g)                                                                                             \
+    OP(vpxor, V(g, wide), V(g, wide), V(g, wide),                 "0")                                       \
+    OP(vpsubq, AT(g, FRESH), V(g, wide), V(g, wide),              "wide = -fresh")                           \
+    OP(vmovapd, AT(g, POSITION), V(g, t),                         "position")                                \
+    OF(g, wide, t)                                                                                           \
+    OP(vmulpd, K(three), V(g, t), V(g, t),                        "3 * position")                            \
+    OF(g, wide, t)
+#define PARTS(g)                                                                                             \
+    OP(vmulpd, K(two_over_pi), V(g, t), V(g, q),                  "angle * two_over_pi")                     \
+    OP(vaddpd, K(round), V(g, q), V(g, q),                        "shifted")                                 \
+    OP(vmovapd, V(g, q), AT(g, REWARD),                           "q, kept where the reward will stand")     \
+    OP(vsubpd, K(round), V(g, q), V(g, k),                        "k = shifted - round")                     \
+    OP(vmulpd, K(P0), V(g, k), V(g, b),                           "k*P0")                                    \
+    OP(vsubpd, V(g, b), V(g, t), V(g, t),                         "t = angle - k*P0")                        \
+    OP(vmulpd, K(P1), V(g, k), V(g, p2),                          "p2 = k*P1")                               \
+    OP(vsubpd, V(g, p2), V(g, t), V(g, r),                        "r = t - p2")                              \
+    OP(vsubpd, V(g, t), V(g, r), V(g, r_part),                    "r_part = r - t")                          \
+    OP(vaddpd, V(g, r_part), V(g, p2), V(g, p2),                  "p2 + r_part")                             \
+    OP(vsubpd, V(g, r_part), V(g, r), V(g, r_part),               "r - r_part")                              \
+    OP(vsubpd, V(g, r_part), V(g, t), V(g, r_part),               "t - (r - r_part)")                        \
+    OP(vsubpd, V(g, r_part), V(g, p2), V(g, tail0),               "excess1")
+#define HIGH_AND_TAIL(g)                                                                                     \
+    OP(vmulpd, K(P2), V(g, k), V(g, p3),                          "p3 = k*P2")                               \
+    OP(vsubpd, V(g, p3), V(g, r), V(g, high0),                    "high0 = r - p3")                          \
+    OP(vsubpd, V(g, r), V(g, high0), V(g, b),                     "high0_part = high0 - r")                  \
+    OP(vaddpd, V(g, b), V(g, p3), V(g, p3),                       "p3 + high0_part")                         \
+    OP(vsubpd, V(g, b), V(g, high0), V(g, b),                     "high0 - high0_part")                      \
+    OP(vsubpd, V(g, b), V(g, r), V(g, b),                         "r - (high0 - high0_part)")                \
+    OP(vsubpd, V(g, b), V(g, p3), V(g, excess2),                  "excess2")                                 \
+    OP(vaddpd, V(g, excess2), V(g, tail0), V(g, tail0),           "excess1 + excess2")                       \
+    OP(vmulpd, K(P3), V(g, k), V(g, k),                           "k*P3")                                    \
+    OP(vaddpd, V(g, k), V(g, tail0), V(g, tail0),                 "tail0")                                   \
+    OP(vsubpd, V(g, tail0), V(g, high0), V(g, high),              "high = high0 - tail0")                    \
+    OP(vsubpd, V(g, high0), V(g, high), V(g, tail),               "high - high0")                            \
+    OP(vaddpd, V(g, tail0), V(g, tail), V(g, tail),               "tail = (high - high0) + tail0")           \
+    OP(vmulpd, V(g, high), V(g, high), V(g, z),                   "z = high*high")                           \
+    OP(vmulpd, V(g, z), V(g, z), V(g, z2),                        "z2 = z*z")
 // (c1 + z*c2) + z2*((c3 + z*c4) + z2*c5)
-#define REST(c, rest)                                                                                        \
-    OP(vmulpd, K(c##4), V(z), V(b),                               "z*c4")                                    \
-    OP(vmulpd, K(c##5), V(z2), V(rest),                           "z2*c5")                                   \
-    OP(vaddpd, K(c##3), V(b), V(b),                               "c3 + z*c4")                               \
-    OP(vaddpd, V(rest), V(b), V(b),                               "(c3 + z*c4) + z2*c5")                     \
-    OP(vmulpd, K(c##2), V(z), V(rest),                            "z*c2")                                    \
-    OP(vmulpd, V(z2), V(b), V(b),                                 "z2 * ((c3 + z*c4) + z2*c5)")              \
-    OP(vaddpd, K(c##1), V(rest), V(rest),                         "c1 + z*c2")                               \
-    OP(vaddpd, V(b), V(rest), V(rest),                            "rest = (c1 + z*c2) + z2*(…)")
+#define REST(g, c, rest)                                                                                     \
+    OP(vmulpd, K(c##4), V(g, z), V(g, b),                         "z*c4")                                    \
+    OP(vmulpd, K(c##5), V(g, z2), V(g, rest),                     "z2*c5")                                   \
+    OP(vaddpd, K(c##3), V(g, b), V(g, b),                         "c3 + z*c4")                               \
+    OP(vaddpd, V(g, rest), V(g, b), V(g, b),                      "(c3 + z*c4) + z2*c5")                     \
+    OP(vmulpd, K(c##2), V(g, z), V(g, rest),                      "z*c2")                                    \
+    OP(vmulpd, V(g, z2), V(g, b), V(g, b),                        "z2 * ((c3 + z*c4) + z2*c5)")              \
+    OP(vaddpd, K(c##1), V(g, rest), V(g, rest),                   "c1 + z*c2")                               \
+    OP(vaddpd, V(g, b), V(g, rest), V(g, rest),                   "rest = (c1 + z*c2) + z2*(…)")
 // 0.5*z is exact, and so may be part of an fma.
-#define SIN_WITH_TAIL                                                                                        \
-    OP(vmulpd, V(z), V(high), V(b),                               "cube = high*z")                           \
-    OP(vmulpd, V(z), V(b), V(b),                                  "cube*z")                                  \
-    OP(vmulpd, V(b), V(s), V(s),                                  "(cube*z) * rest")                         \
-    OP(vmovapd, K(one), V(w),                                     "1")                                       \
-    OP(vfnmadd231pd, K(half), V(z), V(w),                         "w = 1 - half")                            \
-    OP(vmulpd, V(w), V(tail), V(b),                               "tail*w")                                  \
-    OP(vaddpd, V(b), V(s), V(s),                                  "(cube*z)*rest + tail*w")                  \
-    OP(vmulpd, V(z), V(high), V(b),                               "cube again")                              \
-    OP(vmulpd, K(S0), V(b), V(b),                                 "cube*S0")                                 \
-    OP(vaddpd, V(b), V(s), V(s),                                  "cube*S0 + (…)")                           \
-    OP(vsubpd, V(s), V(high), V(s),                               "s = high - (…)")                          \
-    OP(vmulpd, V(s), V(tail), V(tail),                            "s*tail")
-#define COS_WITH_TAIL                                                                                        \
-    OP(vmulpd, V(z), V(c), V(c),                                  "z * rest")                                \
-    OP(vaddpd, K(C0), V(c), V(c),                                 "C0 + z*rest")                             \
-    OP(vmulpd, V(z2), V(c), V(c),                                 "z2 * (C0 + z*rest)")                      \
-    OP(vsubpd, K(one), V(w), V(b),                                "w - 1")                                   \
-    OP(vfnmsub231pd, K(half), V(z), V(b),                         "(1 - w) - half")                          \
-    OP(vaddpd, V(tail), V(b), V(b),                               "((1 - w) - half) + s*tail")               \
-    OP(vaddpd, V(b), V(c), V(c),                                  "(…) + z2*(C0 + z*rest)")                  \
-    OP(vaddpd, V(w), V(c), V(c),                                  "c = w + (…)")
-#define QUADRANT                                                                                             \
-    OP(vpsllq, "$63", V(q), V(b),                                 "sign bit in quadrants 1, 3")              \
-    OP(vpsllq, "$62", V(q), V(q),                                 "sign bit in quadrants 2, 3")              \
-    OP(vblendvpd, V(b), V(s), V(c), V(cos),                       "odd ? s : c")                             \
-    OP(vxorpd, V(q), V(b), V(b),                                  "sign bit in quadrants 1, 2")              \
-    OP(vandpd, K(sign), V(b), V(b),                               "")                                        \
-    OP(vxorpd, V(b), V(cos), V(cos),                              "cos")
+#define SIN_WITH_TAIL(g)                                                                                     \
+    OP(vmulpd, V(g, z), V(g, high), V(g, b),                      "cube = high*z")                           \
+    OP(vmulpd, V(g, z), V(g, b), V(g, b),                         "cube*z")                                  \
+    OP(vmulpd, V(g, b), V(g, s), V(g, s),                         "(cube*z) * rest")                         \
+    OP(vmovapd, K(one), V(g, w),                                  "1")                                       \
+    OP(vfnmadd231pd, K(half), V(g, z), V(g, w),                   "w = 1 - half")                            \
+    OP(vmulpd, V(g, w), V(g, tail), V(g, b),                      "tail*w")                                  \
+    OP(vaddpd, V(g, b), V(g, s), V(g, s),                         "(cube*z)*rest + tail*w")                  \
+    OP(vmulpd, V(g, z), V(g, high), V(g, b),                      "cube again")                              \
+    OP(vmulpd, K(S0), V(g, b), V(g, b),                           "cube*S0")                                 \
+    OP(vaddpd, V(g, b), V(g, s), V(g, s),                         "cube*S0 + (…)")                           \
+    OP(vsubpd, V(g, s), V(g, high), V(g, s),                      "s = high - (…)")                          \
+    OP(vmulpd, V(g, s), V(g, tail), V(g, tail),                   "s*tail")
+#define COS_WITH_TAIL(g)                                                                                     \
+    OP(vmulpd, V(g, z), V(g, c), V(g, c),                         "z * rest")                                \
+    OP(vaddpd, K(C0), V(g, c), V(g, c),                           "C0 + z*rest")                             \
+    OP(vmulpd, V(g, z2), V(g, c), V(g, c),                        "z2 * (C0 + z*rest)")                      \
+    OP(vsubpd, K(one), V(g, w), V(g, b),                          "w - 1")                                   \
+    OP(vfnmsub231pd, K(half), V(g, z), V(g, b),                   "(1 - w) - half")                          \
+    OP(vaddpd, V(g, tail), V(g, b), V(g, b),                      "((1 - w) - half) + s*tail")               \
+    OP(vaddpd, V(g, b), V(g, c), V(g, c),                         "(…) + z2*(C0 + z*rest)")                  \
+    OP(vaddpd, V(g, w), V(g, c), V(g, c),                         "c = w + (…)")
+#define QUADRANT(g)                                                                                          \
+    OP(vmovapd, AT(g, REWARD), V(g, q),                           "q")                                       \
+    OP(vpsllq, "$63", V(g, q), V(g, b),                           "sign bit in quadrants 1, 3")              \
+    OP(vpsllq, "$62", V(g, q), V(g, q),                           "sign bit in quadrants 2, 3")              \
+    OP(vblendvpd, V(g, b), V(g, s), V(g, c), V(g, cos),           "odd ? s : c")                             \
+    OP(vxorpd, V(g, q), V(g, b), V(g, b),                         "sign bit in quadrants 1, 2")              \
+    OP(vandpd, K(sign), V(g, b), V(g, b),                         "")                                        \
+    OP(vxorpd, V(g, b), V(g, cos), V(g, cos),                     "cos")
 
 // [3] acceleration
-#define ACCELERATION_OF                                                                                      \
-    OP(vmulpd, K(gravity), V(cos), V(d),                          "pull = gravity * cos")                    \
-    OF(clipped, d)                                                                                           \
-    OP(vsubpd, V(d), V(push), V(acceleration),                    "force*power - pull")                      \
-    OP(vandpd, V(wide), V(clipped), V(clipped),                   "float32 unless both")                     \
-    OF(clipped, acceleration)
+#define ACCELERATION_OF(g)                                                                                   \
+    OP(vmulpd, K(gravity), V(g, cos), V(g, d),                    "pull = gravity * cos")                    \
+    OF(g, clipped, d)                                                                                        \
+    OP(vsubpd, V(g, d), V(g, push), V(g, acceleration),           "force*power - pull")                      \
+    OP(vandpd, V(g, wide), V(g, clipped), V(g, clipped),          "float32 unless both")                     \
+    OF(g, clipped, acceleration)
 
 // [4] motion; what a bound has taken the place of is wide from there on. x_wide = old_wide | replaced.
-#define BOUND(x, compare, old_wide, x_wide, param)                                                           \
-    PARAM_OF(old_wide, param)                                                                                \
-    OP(compare, V(b), V(x), V(d),                                 "beyond " #param)                          \
-    OP(vblendvpd, V(d), P(param), V(x), V(x),                     #x)                                        \
-    OP(vorpd, V(d), V(old_wide), V(x_wide),                       "")
-#define MOTION_OF                                                                                            \
-    OP(vmovapd, VELOCITY, V(velocity),                            "velocity")                                \
-    OF(wide, velocity)                                                                                       \
-    OP(vaddpd, V(acceleration), V(velocity), V(velocity),         "velocity + acceleration")                 \
-    OF(wide, velocity)                                                                                       \
-    BOUND(velocity, vcmpgt_oqpd, wide, wide_velocity, max_speed)                                             \
-    OP(vmovapd, P(max_speed), V(reached),                         "")                                        \
-    OP(vxorpd, K(sign), V(reached), V(reached),                   "-max_speed")                              \
-    SINGLE(V(reached), b)                                                                                    \
-    OP(vblendvpd, V(wide_velocity), V(reached), V(b), V(b),       "-max_speed")                              \
-    OP(vcmplt_oqpd, V(b), V(velocity), V(d),                      "velocity < -max_speed")                   \
-    OP(vblendvpd, V(d), V(reached), V(velocity), V(velocity),     "velocity")                                \
-    OP(vorpd, V(d), V(wide_velocity), V(wide_velocity),           "")                                        \
-    OP(vmovapd, V(velocity), V(d),                                "velocity")                                \
-    OF(wide, d)                                                                                              \
-    OP(vmovapd, POSITION, V(position),                            "position")                                \
-    OF(wide, position)                                                                                       \
-    OP(vaddpd, V(d), V(position), V(position),                    "position + velocity")                     \
-    OF(wide, position)                                                                                       \
-    BOUND(position, vcmpgt_oqpd, wide, wide_position, max_position)                                          \
-    BOUND(position, vcmplt_oqpd, wide_position, wide_position, min_position)                                 \
-    PARAM_OF(wide_position, min_position)                                                                    \
-    OP(vcmpeqpd, V(b), V(position), V(b),                         "position == min_position")                \
-    OP(vxorpd, V(d), V(d), V(d),                                  "0")                                       \
-    OP(vcmplt_oqpd, V(d), V(velocity), V(d),                      "velocity < 0")                            \
-    OP(vandpd, V(d), V(b), V(b),                                  "stopped")                                 \
-    OP(vandnpd, V(velocity), V(b), V(velocity),                   "0 if stopped")                            \
-    OP(vorpd, V(b), V(wide_velocity), V(wide_velocity),           "")
+#define BOUND(g, x, compare, old_wide, x_wide, param)                                                        \
+    PARAM_OF(g, old_wide, param)                                                                             \
+    OP(compare, V(g, b), V(g, x), V(g, d),                        "beyond " #param)                          \
+    OP(vblendvpd, V(g, d), P(param), V(g, x), V(g, x),            #x)                                        \
+    OP(vorpd, V(g, d), V(g, old_wide), V(g, x_wide),              "")
+#define MOTION_OF(g)                                                                                         \
+    OP(vmovapd, AT(g, VELOCITY), V(g, velocity),                  "velocity")                                \
+    OF(g, wide, velocity)                                                                                    \
+    OP(vaddpd, V(g, acceleration), V(g, velocity), V(g, velocity), "velocity + acceleration")                \
+    OF(g, wide, velocity)                                                                                    \
+    BOUND(g, velocity, vcmpgt_oqpd, wide, wide_velocity, max_speed)                                          \
+    OP(vmovapd, P(max_speed), V(g, position),                     "")                                        \
+    OP(vxorpd, K(sign), V(g, position), V(g, position),           "-max_speed")                              \
+    SINGLE(g, V(g, position), b)                                                                             \
+    OP(vblendvpd, V(g, wide_velocity), V(g, position), V(g, b), V(g, b), "-max_speed")                       \
+    OP(vcmplt_oqpd, V(g, b), V(g, velocity), V(g, d),             "velocity < -max_speed")                   \
+    OP(vblendvpd, V(g, d), V(g, position), V(g, velocity), V(g, velocity), "velocity")                       \
+    OP(vorpd, V(g, d), V(g, wide_velocity), V(g, wide_velocity),  "")                                        \
+    OP(vmovapd, V(g, velocity), V(g, d),                          "velocity")                                \
+    OF(g, wide, d)                                                                                           \
+    OP(vmovapd, AT(g, POSITION), V(g, position),                  "position")                                \
+    OF(g, wide, position)                                                                                    \
+    OP(vaddpd, V(g, d), V(g, position), V(g, position),           "position + velocity")                     \
+    OF(g, wide, position)                                                                                    \
+    BOUND(g, position, vcmpgt_oqpd, wide, wide_position, max_position)                                       \
+    BOUND(g, position, vcmplt_oqpd, wide_position, wide_position, min_position)                              \
+    PARAM_OF(g, wide_position, min_position)                                                                 \
+    OP(vcmpeqpd, V(g, b), V(g, position), V(g, b),                "position == min_position")                \
+    OP(vxorpd, V(g, d), V(g, d), V(g, d),                         "0")                                       \
+    OP(vcmplt_oqpd, V(g, d), V(g, velocity), V(g, d),             "velocity < 0")                            \
+    OP(vandpd, V(g, d), V(g, b), V(g, b),                         "stopped")                                 \
+    OP(vandnpd, V(g, velocity), V(g, b), V(g, velocity),          "0 if stopped")                            \
+    OP(vorpd, V(g, b), V(g, wide_velocity), V(g, wide_velocity),  "")
 
 // [5] termination and reward
-#define FLAGS(mask, array)                                                                                   \
-    OP(vmovmskpd, V(mask), "%%eax",                               "bit i: lane i")                           \
+#define FLAGS(g, mask, array)                                                                                \
+    OP(vmovmskpd, V(g, mask), "%%eax",                            "bit i: lane i")                           \
     OP(imul, K(flag_spread), "%%eax",                             "bit 8i: lane i, others between")          \
     OP(and, K(flag_bytes), "%%eax",                               "byte i: lane i")                          \
     OP(mov, "%%eax", array,                                       "terminated or truncated")
-#define TERMINATION                                                                                          \
-    PARAM_OF(wide_position, goal_position)                                                                   \
-    OP(vcmpge_oqpd, V(b), V(position), V(reached),                "position >= goal_position")               \
-    PARAM_OF(wide_velocity, goal_velocity)                                                                   \
-    OP(vcmpge_oqpd, V(b), V(velocity), V(b),                      "velocity >= goal_velocity")               \
-    OP(vandpd, V(b), V(reached), V(reached),                      "reached")                                 \
-    OP(vpxor, V(starting), V(starting), V(starting),              "0")                                       \
-    OP(vpcmpgtq, ELAPSED, V(starting), V(starting),               "0 > elapsed")                             \
-    OP(vcvtps2pd, ACTION, V(b),                                   "action")                                  \
-    OP(vmulpd, V(b), V(b), V(b),                                  "action*action")                           \
-    OP(vmulpd, K(action_cost), V(b), V(b),                        "(action*action) * action_cost")           \
-    OP(vandpd, K(goal_reward), V(reached), V(d),                  "goal_reward if reached, else 0")          \
-    OP(vsubpd, V(b), V(d), V(d),                                  "reward of the step")                      \
-    OP(vandnpd, V(d), V(starting), V(d),                          "0 if starting")                           \
-    OP(vmovapd, V(d), REWARD,                                     "reward")                                  \
-    OP(vandnpd, V(reached), V(starting), V(reached),              "ended = reached and not starting")        \
-    FLAGS(reached, TERMINATED)                                                                               \
-    OP(vmovdqa, ELAPSED, V(b),                                    "elapsed")                                 \
-    OP(vpsubq, K(ones), V(b), V(b),                               "now = elapsed + 1")                       \
-    OP(vpcmpgtq, Y(15), V(b), V(d),                               "late = now > limit - 1")                  \
-    OP(vpor, V(reached), V(b), V(b),                              "now | ended")                             \
-    OP(vpor, V(d), V(b), V(b),                                    "now | ended | late")                      \
-    OP(vmovdqa, V(b), ELAPSED,                                    "elapsed")                                 \
-    FLAGS(d, TRUNCATED)
+#define TERMINATION(g)                                                                                       \
+    PARAM_OF(g, wide_position, goal_position)                                                                \
+    OP(vcmpge_oqpd, V(g, b), V(g, position), V(g, reached),       "position >= goal_position")               \
+    PARAM_OF(g, wide_velocity, goal_velocity)                                                                \
+    OP(vcmpge_oqpd, V(g, b), V(g, velocity), V(g, b),             "velocity >= goal_velocity")               \
+    OP(vandpd, V(g, b), V(g, reached), V(g, reached),             "reached")                                 \
+    OP(vpxor, V(g, starting), V(g, starting), V(g, starting),     "0")                                       \
+    OP(vpcmpgtq, AT(g, ELAPSED), V(g, starting), V(g, starting),  "0 > elapsed")                             \
+    OP(vcvtps2pd, ACTION_OF(g), V(g, b),                          "action")                                  \
+    OP(vmulpd, V(g, b), V(g, b), V(g, b),                         "action*action")                           \
+    OP(vmulpd, K(action_cost), V(g, b), V(g, b),                  "(action*action) * action_cost")           \
+    OP(vandpd, K(goal_reward), V(g, reached), V(g, e),            "goal_reward if reached, else 0")          \
+    OP(vsubpd, V(g, b), V(g, e), V(g, e),                         "reward of the step")                      \
+    OP(vandnpd, V(g, e), V(g, starting), V(g, e),                 "0 if starting")                           \
+    OP(vmovapd, V(g, e), AT(g, REWARD),                           "reward")                                  \
+    OP(vandnpd, V(g, reached), V(g, starting), V(g, reached),     "ended = reached and not starting")        \
+    FLAGS(g, reached, FLAGS_OF(g, TERMINATED))                                                               \
+    OP(vmovdqa, AT(g, ELAPSED), V(g, b),                          "elapsed")                                 \
+    OP(vpsubq, K(ones), V(g, b), V(g, b),                         "now = elapsed + 1")                       \
+    OP(vpcmpgtq, Y(15), V(g, b), V(g, e),                         "late = now > limit - 1")                  \
+    OP(vpor, V(g, reached), V(g, b), V(g, b),                     "now | ended")                             \
+    OP(vpor, V(g, e), V(g, b), V(g, b),                           "now | ended | late")                      \
+    OP(vmovdqa, V(g, b), AT(g, ELAPSED),                          "elapsed")                                 \
+    FLAGS(g, e, FLAGS_OF(g, TRUNCATED))
 
 // The new state is float32; a starting lane keeps the old one. [6] observation.
-#define KEEP(x, array)                                                                                       \
-    SINGLE(V(x), x)                                                                                          \
-    OP(vblendvpd, V(starting), array, V(x), V(x),                 "old if starting")                         \
-    OP(vmovapd, V(x), array,                                      #x)
-#define STATE                                                                                                \
-    KEEP(position, POSITION)                                                                                 \
-    KEEP(velocity, VELOCITY)                                                                                 \
-    OP(vpand, FRESH, V(starting), V(b),                           "fresh if starting, else 0")               \
-    OP(vmovdqa, V(b), FRESH,                                      "fresh")                                   \
-    OP(vcvtpd2psy, V(position), X_OF(position),                   "float(position)")                         \
-    OP(vcvtpd2psy, V(velocity), X_OF(velocity),                   "float(velocity)")                         \
-    OP(vunpcklps, X_OF(velocity), X_OF(position), X_OF(b),        "lanes 0, 1")                              \
-    OP(vunpckhps, X_OF(velocity), X_OF(position), X_OF(d),        "lanes 2, 3")                              \
-    OP(vmovaps, X_OF(b), OBSERVED,                                "rows 0, 1")                               \
-    OP(vmovaps, X_OF(d), AFTER("16", OBSERVED),                   "rows 2, 3")
+#define KEEP(g, x, array)                                                                                    \
+    SINGLE(g, V(g, x), x)                                                                                    \
+    OP(vblendvpd, V(g, starting), array, V(g, x), V(g, x),        "old if starting")                         \
+    OP(vmovapd, V(g, x), array,                                   #x)
+#define STATE(g)                                                                                             \
+    KEEP(g, position, AT(g, POSITION))                                                                       \
+    KEEP(g, velocity, AT(g, VELOCITY))                                                                       \
+    OP(vpand, AT(g, FRESH), V(g, starting), V(g, b),              "fresh if starting, else 0")               \
+    OP(vmovdqa, V(g, b), AT(g, FRESH),                            "fresh")                                   \
+    OP(vcvtpd2psy, V(g, position), V128(g, position),             "float(position)")                         \
+    OP(vcvtpd2psy, V(g, velocity), V128(g, velocity),             "float(velocity)")                         \
+    OP(vunpcklps, V128(g, velocity), V128(g, position), V128(g, b), "lanes 0, 1")                            \
+    OP(vunpckhps, V128(g, velocity), V128(g, position), V128(g, e), "lanes 2, 3")                            \
+    OP(vmovaps, V128(g, b), ROWS_01(g),                           "rows 0, 1")                               \
+    OP(vmovaps, V128(g, e), ROWS_23_##g,                          "rows 2, 3")
 
+#define BOTH_OF(SECTION, ...) SECTION(LOW __VA_OPT__(,) __VA_ARGS__) SECTION(HIGH __VA_OPT__(,) __VA_ARGS__)
 #define ANY                                                                                                  \
-    FORCE ANGLE PARTS HIGH_AND_TAIL REST(S, s) SIN_WITH_TAIL REST(C, c) COS_WITH_TAIL QUADRANT               \
-    ACCELERATION_OF MOTION_OF TERMINATION STATE                                                              \
-    OP(add, "$16", "%%r12",                                       "4 lanes on")                              \
-    OP(add, "$4", "%%r14",                                        "")                                        \
-    OP(add, "$32", "%%r8",                                        "")
+    BOTH_OF(ANGLE) BOTH_OF(PARTS) BOTH_OF(HIGH_AND_TAIL) BOTH_OF(REST, S, s) BOTH_OF(SIN_WITH_TAIL)          \
+    BOTH_OF(REST, C, c) BOTH_OF(COS_WITH_TAIL) BOTH_OF(QUADRANT) BOTH_OF(FORCE) BOTH_OF(ACCELERATION_OF)     \
+    BOTH_OF(MOTION_OF) BOTH_OF(TERMINATION) BOTH_OF(STATE)
+
+#define NEXT                                                                                                 \
+    OP(add, "$32", "%%r12",                                       "8 lanes on")                              \
+    OP(add, "$8", "%%r14",                                        "")                                        \
+    OP(add, "$64", "%%r8",                                        "")                                        \
+    OP(cmp, "%[b]", "%%r8",                                       "")
+
+// What ANY takes from SWING, and gives back here.
+#define GOAL                                                                                                 \
+    OP(vcvtpd2psy, P(goal_position), X(13),                       "")                                        \
+    OP(vinsertf128, "$1", X(13), Y(13), Y(13),                    "goal_position")                           \
+    OP(vcvtpd2psy, P(goal_velocity), X(14),                       "")                                        \
+    OP(vinsertf128, "$1", X(14), Y(14), Y(14),                    "goal_velocity")
 
 __attribute__((noinline)) void step_in_play(const Batch* b) {
     asm volatile(ENTER
-                 OP(vcvtpd2psy, P(goal_position), X(13), "")
-                 OP(vinsertf128, "$1", X(13), Y(13), Y(13), "goal_position")
-                 OP(vcvtpd2psy, P(goal_velocity), X(14), "")
-                 OP(vinsertf128, "$1", X(14), Y(14), Y(14), "goal_velocity")
+                 GOAL
                  LOOP(1)
                  MCA_BEGIN("continuous_mountain_car/step_in_play lanes=8")
                  LOOK ANGLES COS ACCELERATION MOTION OUTCOMES
-                 OP(add, "$32", "%%r12", "8 lanes on")
-                 OP(add, "$8", "%%r14", "")
-                 OP(add, "$64", "%%r8", "")
-                 OP(cmp, "%[b]", "%%r8", "")
+                 NEXT
                  MCA_END
                  OP(jne, "1b", "")
                  OP(jmp, "2f", "")
-                 LOOP(3)
+                 LABEL(3)
                  ANY
-                 OP(test, "$32", "%%r8b", "")
-                 OP(jnz, "3b", "the other four")
-                 OP(cmp, "%[b]", "%%r8", "")
+                 GOAL
+                 NEXT
                  OP(jne, "1b", "")
                  LABEL(2)
                  OP(vzeroupper, "")
@@ -523,9 +554,9 @@ __attribute__((noinline)) void step_in_play(const Batch* b) {
 __attribute__((noinline)) void step_any(const Batch* b) {
     asm volatile(ENTER
                  LOOP(1)
-                 MCA_BEGIN("continuous_mountain_car/step_any lanes=4")
+                 MCA_BEGIN("continuous_mountain_car/step_any lanes=8")
                  ANY
-                 OP(cmp, "%[b]", "%%r8", "")
+                 NEXT
                  MCA_END
                  OP(jne, "1b", "")
                  LABEL(2)
