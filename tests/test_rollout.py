@@ -17,11 +17,10 @@ from hypothesis import strategies as st
 import compute_layers as cl
 from compute_layers import registry
 from compute_layers.agents import agent_file
-from compute_layers.registry import games
 from compute_layers.spec import Discrete
-from conftest import LEVELS, Array, assert_same, paced, served
+from conftest import KINDS_OF_AGENTS, LEVELS, Array, assert_same, paced, served
 
-AGENTS = [(id, name) for id in games() for name in cl.agents(id)]
+AGENTS = KINDS_OF_AGENTS
 FASTEST = LEVELS[-1]
 SHORT = 60  # steps after which level python's episodes are truncated here
 
