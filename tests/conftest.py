@@ -24,6 +24,7 @@ from hypothesis import settings as hypothesis_settings
 import compute_layers as cl
 from compute_layers import registry
 from compute_layers.agents import agent_file
+from compute_layers.spec import Box
 
 hypothesis_settings.register_profile(
     "compute_layers",
@@ -133,8 +134,9 @@ def kind(id: str) -> tuple[Any, ...]:
     return type(found.observation), type(found.action), bool(spec.info), bool(spec.masks), limited
 
 
-# The first game of each kind. The tests of the interface play these; what a game's rules and kernels do themselves is
-# tested of every game, in modules that say EVERY_GAME = True and in those that do not use the fixture `game`.
+# The first game of each kind. The tests of the interface play these, in modules that say EVERY_KIND = True; other modules
+# are about vectors of numbers, and play those that have them. What a game's rules and kernels do themselves is tested of
+# every game, in modules that say EVERY_GAME = True and in those that do not use the fixture `game`.
 REPRESENTATIVES = {kind(id): id for id in reversed(registry.games())}
 
 
@@ -163,8 +165,11 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             item.callspec.params if isinstance(item, pytest.Function) and hasattr(item, "callspec") else {}
         )
         id, level = params.get("game"), params.get("level")
-        every_game = getattr(getattr(item, "module", None), "EVERY_GAME", False)
-        wanted = id is None or every_game or id in REPRESENTATIVES.values()
+        module = getattr(item, "module", None)
+        wanted = id is None or getattr(module, "EVERY_GAME", False)
+        if not wanted and id in REPRESENTATIVES.values():
+            vectors = isinstance(registry.game(id).observation, Box)
+            wanted = vectors or getattr(module, "EVERY_KIND", False)
         if wanted and id is not None and id != registry.games()[0] and isinstance(level, cl.Level):
             wanted = level in slowest_and_fastest(id)
         (kept if wanted else left).append(item)

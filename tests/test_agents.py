@@ -107,7 +107,7 @@ REACHED = {
     ("Acrobot-v1", "swing"): -86.0,
     ("FrozenLake-v1", "arrows"): 0.7,
     ("FrozenLake8x8-v1", "edge"): 0.85,
-    ("CliffWalking-v1", "along-the-cliff"): -13.0,
+    ("CliffWalking-v1", "straight"): -13.0,
     ("Taxi-v4", "shortest-way"): 7.8,
     ("Blackjack-v1", "basic-strategy"): -0.05,
 }

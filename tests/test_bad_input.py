@@ -24,6 +24,7 @@ from compute_layers.spec import Box, Discrete
 from conftest import Maker, assert_same, frozen, inside, random_actions, unchanged_by
 
 N = 5
+EVERY_KIND = True  # see conftest.py
 DISCRETE = [id for id in games() if isinstance(registry.game(id).action, Discrete)]
 BOX = [id for id in games() if isinstance(registry.game(id).action, Box)]
 

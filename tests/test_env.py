@@ -13,6 +13,8 @@ import compute_layers as cl
 from compute_layers import registry
 from conftest import Maker, assert_same, play, random_actions, rows
 
+EVERY_KIND = True  # see conftest.py
+
 
 def actions_for(env: Any, steps: int, seed: int = 0) -> Any:
     return random_actions(env.action_space, (steps,), np.random.default_rng(seed))

@@ -30,6 +30,7 @@ from conftest import (
     rows,
 )
 
+EVERY_KIND = True  # see conftest.py
 N = 5
 
 

@@ -360,7 +360,8 @@ def _reference_contestant(game: Game, agent: Agent) -> Contestant:
     best: tuple[float, Contestant] | None = None
     for n in VECTOR_LANES if own else (SYNC_LANES,):
         envs = gym.make_vec(game.id, num_envs=n, vectorization_mode=None if own else "sync")
-        state = [np.ascontiguousarray(envs.reset(seed=0)[0])]
+        first = envs.reset(seed=0)[0]
+        state = [first if isinstance(first, tuple) else np.ascontiguousarray(first)]
 
         def work(envs: Any = envs, state: list[Any] = state) -> None:
             state[0] = envs.step(agent(state[0]))[0]

@@ -4,7 +4,7 @@
 UP, RIGHT, DOWN, LEFT = range(4)
 
 
-def along_the_cliff(s: int) -> int:
+def straight(s: int) -> int:
     """The shortest way: up, along the cliff to its end, down."""
     row, column = divmod(s, 12)
     if column == 11:
@@ -12,7 +12,7 @@ def along_the_cliff(s: int) -> int:
     return UP if row == 3 else RIGHT
 
 
-def far_from_the_cliff(s: int) -> int:
+def detour(s: int) -> int:
     """For slippery ground: along the upper edge."""
     row, column = divmod(s, 12)
     if column == 11:
