@@ -71,25 +71,32 @@ def test_ppo_on_a_batch_of_pendulums_as_the_page_has_it() -> None:
     assert evaluated(model, "Pendulum-v1") > -600  # at random -1230
 
 
-def test_dqn_on_a_batch_of_mountain_cars() -> None:
+class PaidForSpeed(gym.Wrapper[Any, Any, Any, Any]):
+    """What users put around MountainCar, whose own rewards are equal until the goal is found by chance."""
+
+    def step(self, action: Any) -> Any:
+        observation, reward, *rest = self.env.step(action)
+        return observation, float(reward) + 20 * abs(float(observation[1])), *rest
+
+
+def test_dqn_on_mountain_car() -> None:
+    envs = make_vec_env("compute_layers/MountainCar-v0", n_envs=8, wrapper_class=PaidForSpeed)
     model = DQN(
         "MlpPolicy",
-        make_batch("compute_layers/MountainCar-v0", 8),
-        learning_rate=4e-3,
+        envs,
+        learning_rate=2e-3,
         batch_size=64,
         buffer_size=20_000,
         learning_starts=1000,
-        gamma=0.98,
-        target_update_interval=600,
-        train_freq=8,
+        target_update_interval=1000,
+        train_freq=4,
         gradient_steps=8,
-        exploration_fraction=0.2,
-        exploration_final_eps=0.07,
+        exploration_fraction=0.3,
         policy_kwargs={"net_arch": [64, 64]},
         seed=0,
         device="cpu",
-    ).learn(80_000)
-    assert evaluated(model, "MountainCar-v0") > -190  # at random never over -200
+    ).learn(20_000)
+    assert evaluated(model, "MountainCar-v0") > -180  # at random -200, in each of 100,000 episodes
 
 
 # ---- the same steps, the same weights ----
