@@ -8,14 +8,14 @@ import json
 from typing import Any
 
 import numpy as np
-import oracle
 import pytest
 from gymnasium.vector import AutoresetMode
-from oracle import BLOCK, Case
 
 import compute_layers as cl
+import oracle
 from compute_layers import registry
 from conftest import LEVELS, unserved
+from oracle import BLOCK, Case
 
 PYTHON_BLOCKS = 1  # of a case at level python
 PYTHON_STEPS = 100_000  # a case whose blocks are longer is left to the native levels there
