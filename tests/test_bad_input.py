@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import copy
 import subprocess
 import sys
 import textwrap
@@ -20,8 +21,8 @@ from hypothesis.extra import numpy as np_st
 import compute_layers as cl
 from compute_layers import registry
 from compute_layers.registry import games
-from compute_layers.spec import Box, Discrete
-from conftest import Maker, assert_same, frozen, inside, random_actions, unchanged_by
+from compute_layers.spec import Box, Discrete, Tuple
+from conftest import Maker, arrays, assert_same, frozen, inside, random_actions, unchanged_by
 
 N = 5
 EVERY_KIND = True  # see conftest.py
@@ -169,6 +170,7 @@ def out_of_range(count: int) -> list[Any]:
 @pytest.mark.parametrize("lane", [0, N // 2, N - 1])
 @pytest.mark.parametrize("game", DISCRETE, indirect=True)
 def test_a_single_action_out_of_range_moves_nobody(envs: Any, lane: int) -> None:
+    envs.reset(seed=0)  # none of the lanes is about to start an episode, which would take any action
     last = int(envs.single_action_space.n) - 1
     for number in out_of_range(last + 1):
         actions = np.zeros(N, number.dtype)
@@ -243,6 +245,8 @@ def test_every_integer_dtype_is_taken(make: Maker, dtype: str) -> None:
 @pytest.mark.parametrize("game", DISCRETE, indirect=True)
 def test_the_action_of_a_resetting_lane_is_not_looked_at(make: Maker) -> None:
     """NEXT_STEP only; the other lanes' are."""
+    if isinstance(registry.game(make.id).observation, Tuple):
+        pytest.skip("a hand may end with the first card")
     envs, reference = make.vec(2, max_episode_steps=2), make.vec(2, max_episode_steps=2)
     for batch in (envs, reference):
         batch.reset(seed=0)
@@ -372,7 +376,8 @@ def test_step_before_reset(make: Maker) -> None:
     for ours, action in ((envs, valid(envs)), (env, valid(envs)[0])):
         with pytest.raises(error.ResetNeeded, match="reset"):
             ours.step(action)
-    assert_same(envs.reset(seed=1), make.sync(N, id=make.id).reset(seed=1), "the first reset")
+    ours, theirs = envs.reset(seed=1), make.sync(N, id=make.id).reset(seed=1)
+    assert_same(ours[0], theirs[0], "the first reset")
 
 
 def test_step_before_reset_through_make(make: Maker) -> None:
@@ -381,6 +386,8 @@ def test_step_before_reset_through_make(make: Maker) -> None:
 
 
 def test_disabled_autoreset_needs_a_reset_and_moves_nobody(make: Maker) -> None:
+    if registry.game(make.id).spec.step_draws:
+        pytest.skip("an episode may end before its time limit")
     envs = make.vec(3, autoreset_mode=AutoresetMode.DISABLED, max_episode_steps=4)
     envs.reset(seed=0)
     actions = random_actions(envs.single_action_space, (3,), np.random.default_rng(0))
@@ -418,7 +425,7 @@ def test_nothing_works_after_close(make: Maker, call: Any) -> None:
 
 def test_attributes_after_close(make: Maker) -> None:
     """Names that the environment had say that it is closed; looking for a name, as wrappers do, fails quietly."""
-    name = next(iter(registry.game(make.id).spec.params()))
+    name = next(iter(registry.game(make.id).default.params), "P")
     envs, env = make.vec(N), make.one()
     for closed in (envs, env):
         assert hasattr(closed, name)
@@ -447,7 +454,7 @@ def test_observations_survive_the_environment(make: Maker) -> None:
     """With copy=False the caller holds the batch's own memory: it must live as long as the array."""
     envs = make.vec(64, copy=False)
     observation = envs.reset(seed=0)[0]
-    kept = observation.copy()
+    kept = copy.deepcopy(observation)
     make.check()
     envs.close()
     del envs
@@ -472,7 +479,7 @@ def test_num_envs(make: Maker, num_envs: Any, problem: type[Exception]) -> None:
 
 @pytest.mark.parametrize("num_envs", [np.int64(3), np.uint8(3)])
 def test_num_envs_may_be_a_numpy_integer(make: Maker, num_envs: Any) -> None:
-    assert make.vec(num_envs).reset(seed=0)[0].shape[0] == 3
+    assert len(arrays(make.vec(num_envs).reset(seed=0)[0])[0]) == 3
 
 
 @pytest.mark.parametrize(
@@ -650,7 +657,10 @@ def test_params_that_are_no_choice(envs: Any, env: Any) -> None:
 
 
 def test_params_belong_to_the_whole_batch(envs: Any) -> None:
-    name, value = next((k, v) for k, v in envs._batch.named_params().items() if isinstance(v, float))
+    numbers = [(k, v) for k, v in envs._batch.named_params().items() if isinstance(v, float)]
+    if not numbers:
+        pytest.skip("the game has no numbers to set")
+    name, value = numbers[0]
     with unchanged_by(envs, ValueError, match=f"values of {name} differ"):
         envs.set_attr(name, [value] * (N - 1) + [value + 1])
     with unchanged_by(envs, ValueError, match=f"values has length {N - 1}; allowed: {N}"):
