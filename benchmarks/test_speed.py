@@ -53,6 +53,7 @@ def asm_and_cpp(game: str) -> tuple[cl.Level, cl.Level]:
 
 
 every_game = pytest.mark.parametrize("game", GAMES)
+first_game = pytest.mark.parametrize("game", GAMES[:1])  # for what lies around the kernels, the same for all
 
 
 def agent_actions(game: str, agent: str, n: int, rows: int) -> NDArray[Any]:
@@ -202,7 +203,7 @@ def play(game: str, agent: str, num_envs: int, threads: int, episodes: int) -> C
     return run
 
 
-@every_game
+@first_game
 def test_rollout_threads(game: str, measure: Measure) -> None:
     agent = best_agent(game)
     measurement = measure.interleaved(
@@ -211,7 +212,7 @@ def test_rollout_threads(game: str, measure: Measure) -> None:
     measure.ratio(game, "rollout, 2 threads / 1 thread", measurement, 2, 1)
 
 
-@every_game
+@first_game
 def test_rollout_of_a_million_lanes(game: str, measure: Measure) -> None:
     agent, million = best_agent(game), 1 << 20
     lanes = measure.interleaved(
@@ -224,7 +225,7 @@ def test_rollout_of_a_million_lanes(game: str, measure: Measure) -> None:
     measure.row(game, "rollout, 1M lanes / 1k lanes", statistics.median(cost), medians["1M"].spread, detail)
 
 
-@every_game
+@first_game
 def test_batch_of_a_million(game: str, measure: Measure) -> None:
     """A batch step at n = 1M is bound by memory: beside it the copy bandwidth of the machine."""
     million, thousand = 1 << 20, 1 << 10

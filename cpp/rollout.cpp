@@ -48,8 +48,9 @@ class Worker {
           returns_(static_cast<size_t>(lanes_.batch.n)),
           episode_(static_cast<size_t>(lanes_.batch.n), kIdle),
           start_(static_cast<size_t>(lanes_.batch.n)) {
-        if (player.draws())
-            seed_padding(policy_streams_.data(), lanes_.batch.n, lanes_.batch.valid, lanes_.batch.n);
+        // All lanes, for the queue may be empty before a lane has had an episode.
+        seed_padding(lanes_.batch.stream, lanes_.batch.stride, 0, lanes_.batch.n);
+        if (player.draws()) seed_padding(policy_streams_.data(), lanes_.batch.n, 0, lanes_.batch.n);
         lanes_.set_params(task.params.data());
         game_->prepare(lanes_.batch, true);
     }
