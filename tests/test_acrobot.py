@@ -338,7 +338,7 @@ def at_every_level(id: str, agent: str, expected: Array, limit: int, sample: int
 
 
 def test_random_episodes_end_on_gymnasiums_step(game: str) -> None:
-    """The random agent's actions, drawn from the documented stream by NumPy, played by Gymnasium. SHARE_RANDOM"""
+    """The random agent's actions, drawn from the documented stream by NumPy, played by Gymnasium."""
     env, limit = AcrobotEnv(), 200
     lengths = []
     for k in range(60):
