@@ -339,8 +339,8 @@ def test_every_sequence_of_floats_is_a_box_action(make: Maker) -> None:
         single.reset(seed=0)
     action = valid(make.vec(N))[0]
     column = np.repeat(action[:, None], 2, axis=1)[:, 0]
-    for given in (action, action.tolist(), tuple(action.tolist()), action.astype(np.float64), column):
-        assert_same(ours.step(given), plain.step(action.copy()), "step")
+    for like in (action, action.tolist(), tuple(action.tolist()), action.astype(np.float64), column):
+        assert_same(ours.step(like), plain.step(action.copy()), "step")
 
 
 @pytest.mark.parametrize("game", DISCRETE, indirect=True)
