@@ -16,6 +16,7 @@ import compute_layers as cl
 from compute_layers import registry
 from conftest import Array, Maker, assert_same, inside, served, unchanged_by
 
+EVERY_GAME = True  # all levels, see conftest.py
 CARS = [id for id in cl.games() if id.startswith("MountainCarContinuous")]
 pytestmark = pytest.mark.parametrize("game", CARS, indirect=True)
 

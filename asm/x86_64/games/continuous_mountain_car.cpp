@@ -115,7 +115,7 @@ static_assert(FIELD(State, position) == 0 && FIELD(State, velocity) == 1 && FIEL
 //   0  action                3  velocity                     LOW, HIGH  by what they hold in turn
 //   1  position              4  q, scratch, reached, flags    2,  7      r, cos, pull
 //   2  pull                  5  scratch                       3,  8      z
-//   7  now, scratch          6  scratch                       4,  9      z2, z4
+//   7  now, bounds to 10     6  scratch                       4,  9      z2, z4
 //   8  late of LOW           9  late of HIGH                  5, 10      P
 //                                                             6, 11      scratch
 #define LOW(n) n
@@ -188,18 +188,22 @@ static_assert(FIELD(State, position) == 0 && FIELD(State, velocity) == 1 && FIEL
     OP(vmulps, K(power32), Y(0), Y(4),                            "force * power")                           \
     OP(vsubps, Y(2), Y(4), Y(4),                                  "acceleration = force*power - pull")
 
-// [4] motion. Where the wall stands the velocity is at least 0, elsewhere at least what it is; of two zeros
-// max takes the velocity.
+// [4] motion. Where the wall stands the velocity is at least 0, elsewhere at least what it is. Of two zeros,
+// and of a NaN and a bound, min and max take what stands first.
 #define MOTION                                                                                               \
     FLOATS(VELOCITY, 3, 5)                                                                                   \
     OP(vaddps, Y(4), Y(3), Y(3),                                  "velocity + acceleration")                 \
-    OP(vminps, K(max_speed32), Y(3), Y(3),                        "at most max_speed")                       \
-    OP(vmaxps, K(min_speed32), Y(3), Y(3),                        "at least -max_speed")                     \
+    OP(vmovaps, K(max_speed32), Y(7),                             "max_speed")                               \
+    OP(vmovaps, K(min_speed32), Y(8),                             "-max_speed")                              \
+    OP(vmovaps, K(max_position32), Y(9),                          "max_position")                            \
+    OP(vmovaps, K(min_position32), Y(10),                         "min_position")                            \
+    OP(vminps, Y(3), Y(7), Y(3),                                  "at most max_speed")                       \
+    OP(vmaxps, Y(3), Y(8), Y(3),                                  "at least -max_speed")                     \
     OP(vaddps, Y(3), Y(1), Y(1),                                  "position + velocity")                     \
-    OP(vminps, K(max_position32), Y(1), Y(1),                     "at most max_position")                    \
-    OP(vmaxps, K(min_position32), Y(1), Y(1),                     "at least min_position")                   \
-    OP(vcmpeqps, K(min_position32), Y(1), Y(4),                   "at the wall")                             \
-    OP(vandnps, K(min_speed32), Y(4), Y(4),                       "0 at the wall, else -max_speed")          \
+    OP(vminps, Y(1), Y(9), Y(1),                                  "at most max_position")                    \
+    OP(vmaxps, Y(1), Y(10), Y(1),                                 "at least min_position")                   \
+    OP(vcmpeqps, Y(10), Y(1), Y(4),                               "at the wall")                             \
+    OP(vandnps, Y(8), Y(4), Y(4),                                 "0 at the wall, else -max_speed")          \
     OP(vmaxps, Y(3), Y(4), Y(3),                                  "velocity")                                \
     OP(vunpcklps, Y(3), Y(1), Y(5),                               "lanes 0, 1 | 4, 5")                       \
     OP(vunpckhps, Y(3), Y(1), Y(6),                               "lanes 2, 3 | 6, 7")                       \

@@ -30,8 +30,9 @@ Terminated when the position is at least 0.45 and the velocity at least ``goal_v
 ``goal_velocity=0.0``. Attributes that may be set: every name of ``params`` below.
 
 ## Differences from Gymnasium
-The cosine is ours (``numerics.py``): states may differ from Gymnasium's in the last bit. An action is
-converted to float32 first, where Gymnasium computes with the type it is given; infinite and NaN actions are
+The cosine is ours (``numerics.py``): states may differ from Gymnasium's in the last bit. They seldom do, for
+what the cosine adds is rounded to float32: in 1.5 million steps, of 5000 episodes of a rule that reaches the
+goal and 1000 random ones, none did. An action is converted to float32 first, where Gymnasium computes with the type it is given; infinite and NaN actions are
 refused, and so are infinite or NaN options. ``state`` is float64 whether or not its numbers are float32
 values.
 """
