@@ -16,6 +16,8 @@ import compute_layers as cl
 from compute_layers.measure import Contestant, timed
 from compute_layers.vector import VectorEnv
 
+SYNC_SIZES = (1, 64, 1024)  # at which Gymnasium's sync vector environment is asked for its best
+
 
 def widest(isas: Mapping[str, Sequence[str]], name: str) -> cl.Level | None:
     """The widest isa of a level that is served here, of those that a game or a family has kernels for."""
@@ -33,9 +35,22 @@ def environments(game: str, n: int, level: str, isa: str | None = None, copy: bo
 
 def gymnasium_environments(game: str, n: int) -> Any:
     """Gymnasium's own vector environment if it has one, else the sync one."""
-    own = gym.spec(game).vector_entry_point is not None
-    envs = gym.make_vec(game, num_envs=n, vectorization_mode=None if own else "sync")
+    if gym.spec(game).vector_entry_point is None:
+        return sync_environments(game, n)
+    envs = gym.make_vec(game, num_envs=n)
     envs.reset(seed=0)
+    return envs
+
+
+def sync_environments(game: str, n: int) -> Any:
+    """Gymnasium's sync vector environment with each environment at another step of its time limit, as if it had
+    run for long: a turn of few calls has its share of resets."""
+    envs = gym.make_vec(game, num_envs=n, vectorization_mode="sync")
+    envs.reset(seed=0)
+    limit = gym.spec(game).max_episode_steps
+    if limit is not None:
+        elapsed = np.random.default_rng(0).integers(limit, size=n)
+        envs.set_attr("_elapsed_steps", elapsed.tolist())  # of the wrapper TimeLimit
     return envs
 
 
@@ -74,6 +89,13 @@ def calls(step: Callable[[Any], Any], actions: NDArray[Any]) -> Contestant:
             step(row)
 
     return timed(work, steps_in(actions))
+
+
+def warmed_up(step: Callable[[Any], Any], actions: NDArray[Any]) -> Callable[[Any], Any]:
+    """The same after these steps: episodes end and start again all over the batch, as they do later on."""
+    for row in actions:
+        step(row)
+    return step
 
 
 def cycled(call: Callable[[Any], Any], arguments: Iterable[Any], units: float) -> Contestant:

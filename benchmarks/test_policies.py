@@ -43,7 +43,7 @@ def contestants(stem: str) -> list[cl.Level]:
 @pytest.mark.parametrize("stem", registry.families())
 def test_kernel(stem: str, measure: Measure) -> None:
     file = example(stem)
-    space, rng = file.game.spec.observation, np.random.default_rng(0)
+    space, rng = file.game.observation, np.random.default_rng(0)
     if isinstance(space, Discrete):
         observations = rng.integers(0, space.n, N)
     else:

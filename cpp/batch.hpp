@@ -42,6 +42,11 @@ struct Batch {
     uint64_t* stream;      // [kStreamFields][stride]
     const double* params;  // in the order of the game's Params
     const double* rows;    // the same, each repeated kRow times, 32-byte aligned
+    double* info;          // [info fields][stride], what the step says of itself besides: of a step that only
+                           // starts an episode, 1
+    double* cache;         // [cache fields][stride], what a native kernel has computed for the observation of
+                           // a lane and wants again in its next step; `observe` writes it too
+    const void* table;     // of a tabular game, a Table (table.hpp); null for the others
     int64_t limit;         // of `elapsed`; kNoLimit if there is none
 };
 
@@ -79,16 +84,16 @@ struct PolicyBatch {
 using Step = void(const Batch*);
 // Draws a new initial state for the listed lanes; writes `state`, advances `stream`, nothing else.
 using Reset = void(const Batch*, const int64_t* lanes, int64_t count, const double* options);
-// Writes the observation of the present state of the listed lanes.
+// Writes the observation of the present state of the listed lanes, and what belongs to it in `cache`.
 using Observe = void(const Batch*, const int64_t* lanes, int64_t count);
 using Act = void(const PolicyBatch*);
 
 // Names that Python's SPEC must repeat in this order, as C++ stringises a field list: "x, x_dot, theta".
 using Names = const char*;
 
-// Chooses the kernel for these params. `in_play`: every state stems from a reset with default options,
-// none from set_state, so that a live lane is within the game's bounds.
-using SelectStep = Step*(const double* params, bool in_play);
+// Chooses the kernel for the params, and the table, of a batch. `in_play`: every state stems from a reset
+// with default options, none from set_state, so that a live lane is within the game's bounds.
+using SelectStep = Step*(const Batch* batch, bool in_play);
 // The kernel for a policy, of which everything but the rows is filled in; null if this level has none.
 // `single`: one for exactly one row, which touches nothing beyond it; without it a row is padded to kLanes.
 using SelectAct = Act*(const PolicyBatch* policy, bool single);
@@ -110,6 +115,9 @@ struct Game {
     SelectStep* select;
     Reset* reset;
     Observe* observe;
+    int64_t info;   // fields of `info`
+    int64_t cache;  // fields of `cache`
+    bool tabular;   // whether it plays a Table
 };
 
 // A null `plan` or `pack` is for a family that needs neither; level asm shares them.

@@ -64,7 +64,7 @@ int64_t Arena::damaged() const {
     return -1;
 }
 
-Lanes::Lanes(const Shape& shape, int64_t n, int64_t limit) : shape(shape) {
+Lanes::Lanes(const Shape& shape, int64_t n, int64_t limit, const Table* table) : shape(shape) {
     const size_t lanes = round_up(static_cast<size_t>(n), kLanes);
     size_t pitch = 0;
     const size_t state = arena_.reserve(static_cast<size_t>(shape.fields), lanes * 8, &pitch);
@@ -75,16 +75,28 @@ Lanes::Lanes(const Shape& shape, int64_t n, int64_t limit) : shape(shape) {
     const size_t reward = arena_.reserve(1, lanes * 8);
     const size_t terminated = arena_.reserve(1, lanes);
     const size_t truncated = arena_.reserve(1, lanes);
+    const size_t info = arena_.reserve(static_cast<size_t>(shape.info), lanes * 8);
+    const size_t cache = arena_.reserve(static_cast<size_t>(shape.cache), lanes * 8);
     const size_t params = arena_.reserve(1, static_cast<size_t>(shape.params) * 8);
     const size_t rows = arena_.reserve(1, static_cast<size_t>(shape.params * kRow) * 8);
     arena_.allocate();
-    batch = {static_cast<int64_t>(lanes),     n,
-             static_cast<int64_t>(pitch / 8), arena_.at<double>(state),
-             arena_.at<int64_t>(elapsed),     arena_.at<void>(action),
-             arena_.at<void>(observation),    arena_.at<double>(reward),
-             arena_.at<uint8_t>(terminated),  arena_.at<uint8_t>(truncated),
-             arena_.at<uint64_t>(stream),     arena_.at<double>(params),
-             arena_.at<double>(rows),         limit};
+    batch = {static_cast<int64_t>(lanes),
+             n,
+             static_cast<int64_t>(pitch / 8),
+             arena_.at<double>(state),
+             arena_.at<int64_t>(elapsed),
+             arena_.at<void>(action),
+             arena_.at<void>(observation),
+             arena_.at<double>(reward),
+             arena_.at<uint8_t>(terminated),
+             arena_.at<uint8_t>(truncated),
+             arena_.at<uint64_t>(stream),
+             arena_.at<double>(params),
+             arena_.at<double>(rows),
+             arena_.at<double>(info),
+             arena_.at<double>(cache),
+             table,
+             limit};
     seed_padding(batch.stream, batch.stride, batch.valid, batch.n);
 }
 
@@ -115,6 +127,8 @@ Batch Lanes::block(int64_t first, int64_t count) const {
     block.terminated += first;
     block.truncated += first;
     block.stream += first;
+    block.info += first;
+    block.cache += first;
     return block;
 }
 

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "batch.hpp"
+#include "table.hpp"
 
 namespace compute_layers {
 
@@ -16,14 +17,25 @@ struct Shape {
     int64_t params;
     int64_t options;
     int64_t fields;        // of the state
-    int64_t observations;  // of a Discrete observation space, which are int64; 0 for a Box, float32
+    int64_t observations;  // of a Discrete or Tuple observation space, which are int64; 0 for a Box, float32
     int64_t observation;   // numbers in an observation
     int64_t actions;       // of a Discrete action space, which are int64; 0 for a Box, float32
     int64_t action;        // numbers in an action
+    int64_t info;          // fields of `info`
+    int64_t cache;         // fields of `cache`
+    std::vector<int64_t> radix;  // of a Tuple observation space how many values each number has; else empty
 
     size_t observation_bytes() const { return static_cast<size_t>(observation) * (observations ? 8 : 4); }
     int64_t outputs() const { return actions ? actions : action; }
     size_t action_bytes() const { return actions ? 8 : static_cast<size_t>(action) * 4; }
+    // What a policy is made for: of a Tuple observation space the numbers of its members, like a Discrete
+    // one.
+    Shape seen_by_policies() const {
+        Shape seen = *this;
+        if (!radix.empty()) seen.observation = 1;
+        seen.radix.clear();
+        return seen;
+    }
 };
 
 // Where an arena's arrays lie: every one starts on a cache line and is followed, as the first is preceded,
@@ -59,7 +71,7 @@ class Arena {
 class Lanes {
   public:
     // n >= 1 lanes, rounded up to kLanes; zeroed, but for the streams of the padding.
-    Lanes(const Shape& shape, int64_t n, int64_t limit);
+    Lanes(const Shape& shape, int64_t n, int64_t limit, const Table* table);
     Lanes(const Lanes&) = delete;
     Lanes& operator=(const Lanes&) = delete;
 

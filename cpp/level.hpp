@@ -15,7 +15,7 @@ class GameLevel {
     // Whether calls may be made without Python's global lock.
     virtual bool native() const = 0;
     // Called before the first step and whenever params or in_play change.
-    virtual void prepare(const double* params, bool in_play) = 0;
+    virtual void prepare(const Batch& batch, bool in_play) = 0;
     virtual void step(const Batch& batch) = 0;
     virtual void reset(const Batch& batch, const int64_t* lanes, int64_t count, const double* options) = 0;
     virtual void observe(const Batch& batch, const int64_t* lanes, int64_t count) = 0;
@@ -26,7 +26,7 @@ class NativeGame final : public GameLevel {
     // Level asm shares the drawing and observing routines of level cpp.
     NativeGame(const Game& game, SelectStep* select) : game_(game), select_(select) {}
     bool native() const override { return true; }
-    void prepare(const double* params, bool in_play) override { step_ = select_(params, in_play); }
+    void prepare(const Batch& batch, bool in_play) override { step_ = select_(&batch, in_play); }
     void step(const Batch& batch) override { step_(&batch); }
     void reset(const Batch& batch, const int64_t* lanes, int64_t count, const double* options) override {
         game_.reset(&batch, lanes, count, options);

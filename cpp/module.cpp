@@ -72,6 +72,8 @@ struct PolicyView {
 
 template <typename T>
 py::memoryview flat(T* data, int64_t count) {
+    static T nothing{};
+    if (!data) data = &nothing;  // a game without options
     return py::memoryview::from_buffer(data, {count}, {static_cast<py::ssize_t>(sizeof(T))});
 }
 
@@ -89,7 +91,7 @@ class PythonGame final : public GameLevel {
         rules_ = py::object();
     }
     bool native() const override { return false; }
-    void prepare(const double*, bool) override {}
+    void prepare(const Batch&, bool) override {}
     void step(const Batch& batch) override {
         const py::gil_scoped_acquire lock;
         rules_.attr("step")(BatchView{batch, shape_});
@@ -153,7 +155,7 @@ std::unique_ptr<GameLevel> make_game(const std::string& stem, const std::string&
 std::unique_ptr<PolicyLevel> make_policy(const std::string& stem, const std::string& level,
                                          const std::optional<std::string>& isa, const py::object& rule,
                                          const Shape& shape) {
-    if (level == "python") return std::make_unique<PythonPolicy>(rule, shape);
+    if (level == "python") return std::make_unique<PythonPolicy>(rule, shape.seen_by_policies());
     const int i = isa_index(isa.value());
     const std::string reason = missing(static_cast<Isa>(i));
     if (!reason.empty()) throw std::runtime_error(reason);
@@ -213,27 +215,93 @@ using Doubles = py::array_t<double, kExact>;
 using Integers = py::array_t<int64_t, kExact>;
 using Words = py::array_t<uint64_t, kExact>;
 
+// A tabular game's Table in memory of its own. Kernels index with what is in it, so every number is checked.
+class PyTable {
+  public:
+    // thresholds (states, actions, K); outcomes (states, actions, K + 1) by their fields; start_thresholds
+    // (M,), start_states (M + 1,).
+    PyTable(const Words& thresholds, const Doubles& probabilities, const Doubles& rewards,
+            const Integers& states, const Integers& terminated, const Words& start_thresholds,
+            const Integers& start_states) {
+        const auto fits = [&](const py::array& array) {
+            return array.ndim() == 3 && array.shape(0) == thresholds.shape(0) &&
+                   array.shape(1) == thresholds.shape(1) && array.shape(2) == thresholds.shape(2) + 1;
+        };
+        if (thresholds.ndim() != 3 || !thresholds.size() || !fits(probabilities) || !fits(rewards) ||
+            !fits(states) || !fits(terminated) || start_thresholds.ndim() != 1 || !start_thresholds.size() ||
+            start_states.ndim() != 1 || start_states.size() != start_thresholds.size() + 1) {
+            throw py::value_error("the arrays of a table have shapes that do not belong together");
+        }
+        table_.states = thresholds.shape(0);
+        table_.actions = thresholds.shape(1);
+        table_.outcomes = thresholds.shape(2);
+        table_.starts = start_thresholds.size();
+        const auto known = [&](const Integers& numbers) {
+            return std::all_of(numbers.data(), numbers.data() + numbers.size(),
+                               [&](int64_t state) { return state >= 0 && state < table_.states; });
+        };
+        if (!known(states) || !known(start_states)) throw py::value_error("the table has an unknown state");
+        const size_t count = static_cast<size_t>(states.size());
+        const size_t rows = arena_.reserve(1, count * sizeof(Outcome));
+        const size_t limits = arena_.reserve(1, static_cast<size_t>(thresholds.nbytes()));
+        const size_t first_limits = arena_.reserve(1, static_cast<size_t>(start_thresholds.nbytes()));
+        const size_t first_states = arena_.reserve(1, static_cast<size_t>(start_states.nbytes()));
+        arena_.allocate();
+        Outcome* const outcomes = arena_.at<Outcome>(rows);
+        for (size_t i = 0; i < count; ++i) {
+            outcomes[i] = {probabilities.data()[i], rewards.data()[i], states.data()[i],
+                           terminated.data()[i] ? -1 : 0};
+        }
+        table_.rows = outcomes;
+        table_.thresholds = copy(thresholds, limits);
+        table_.start_thresholds = copy(start_thresholds, first_limits);
+        table_.start_states = copy(start_states, first_states);
+    }
+    PyTable(const PyTable&) = delete;
+    PyTable& operator=(const PyTable&) = delete;
+
+    const Table* get() const { return &table_; }
+
+  private:
+    template <typename T>
+    const T* copy(const py::array_t<T, kExact>& array, size_t offset) {
+        T* const own = arena_.at<T>(offset);
+        std::copy_n(array.data(), array.size(), own);
+        return own;
+    }
+
+    Arena arena_;
+    Table table_{};
+};
+
+const Table* table_of(const std::shared_ptr<PyTable>& table) { return table ? table->get() : nullptr; }
+
 // Refuses sizes that the kernels would not survive.
-void check_sizes(const GameLevel& game, const std::string& stem, const Shape& shape, int64_t n, int64_t limit,
-                 const std::vector<double>& params, const std::vector<double>& options) {
+void check_sizes(const GameLevel& game, const std::string& stem, const Shape& shape, const Table* table,
+                 int64_t n, int64_t limit, const std::vector<double>& params,
+                 const std::vector<double>& options) {
     bool fit = n >= 1 && limit >= 1 && static_cast<int64_t>(params.size()) == shape.params &&
                static_cast<int64_t>(options.size()) == shape.options && shape.observation >= 1 &&
-               shape.action >= 1;
+               shape.action >= 1 && shape.info >= 0 && shape.cache >= 0;
     if (game.native()) {
         const Game& kernels = *find(kGames, kGameCount, stem).cpp[0];
         fit = fit && split(kernels.params, ',').size() == params.size() &&
               split(kernels.options, ',').size() == options.size() &&
-              static_cast<int64_t>(split(kernels.state, ',').size()) == shape.fields;
+              static_cast<int64_t>(split(kernels.state, ',').size()) == shape.fields &&
+              kernels.info == shape.info && kernels.cache == shape.cache &&
+              kernels.tabular == (table != nullptr);
     }
+    if (table) fit = fit && table->states == shape.observations && table->actions == shape.actions;
     if (!fit) throw py::value_error("these sizes do not belong to " + stem);
 }
 
 std::shared_ptr<Stepper> make_stepper(std::unique_ptr<GameLevel> game, const std::string& stem,
-                                      const Shape& shape, int64_t n, int64_t limit, Autoreset autoreset,
-                                      std::vector<double> params, std::vector<double> options) {
-    check_sizes(*game, stem, shape, n, limit, params, options);
+                                      const Shape& shape, const Table* table, int64_t n, int64_t limit,
+                                      Autoreset autoreset, std::vector<double> params,
+                                      std::vector<double> options) {
+    check_sizes(*game, stem, shape, table, n, limit, params, options);
     return std::make_shared<Stepper>(std::move(game), shape, n, limit, autoreset, std::move(params),
-                                     std::move(options));
+                                     std::move(options), table);
 }
 
 constexpr int64_t kGilLanes = 128;  // below, releasing the lock costs more than the step
@@ -241,10 +309,12 @@ constexpr int64_t kGilLanes = 128;  // below, releasing the lock costs more than
 class PyBatch {
   public:
     PyBatch(const std::string& stem, const std::string& level, const std::optional<std::string>& isa,
-            const Shape& shape, int64_t n, int64_t limit, const std::string& autoreset,
-            std::vector<double> params, std::vector<double> options, const py::object& rules, bool copy)
-        : owner_(make_stepper(make_game(stem, level, isa, rules, shape), stem, shape, n, limit,
-                              mode(autoreset), std::move(params), std::move(options))),
+            const Shape& shape, std::shared_ptr<PyTable> table, int64_t n, int64_t limit,
+            const std::string& autoreset, std::vector<double> params, std::vector<double> options,
+            const py::object& rules, bool copy)
+        : table_(std::move(table)),
+          owner_(make_stepper(make_game(stem, level, isa, rules, shape), stem, shape, table_of(table_), n,
+                              limit, mode(autoreset), std::move(params), std::move(options))),
           stepper_(*owner_),
           copy_(copy),
           view_(copy ? py::object() : make_view(stepper_.lanes().batch.observation, shape, n)) {}
@@ -267,7 +337,7 @@ class PyBatch {
         if (stepper_.autoreset() == Autoreset::same_step && !stepper_.ended().empty()) {
             const std::vector<int64_t>& lanes = stepper_.ended();
             const py::ssize_t count = static_cast<py::ssize_t>(lanes.size());
-            info["final_obs"] = rows(stepper_.final_observations().data(), count);
+            info["final_obs"] = rows(stepper_.final_observations().data(), count, false);
             info["_final_obs"] = copied(lanes.data(), {count});
         }
         return py::make_tuple(all_observations(), copied(b.reward, {n}),
@@ -386,6 +456,11 @@ class PyBatch {
         const Use use(used_);
         stepper_.set_parking(parking);
     }
+    // The state was overwritten with states that play could have reached.
+    void moved() {
+        const Use use(used_);
+        stepper_.moved();
+    }
 
     static py::array state(const py::object& self) {
         const Lanes& lanes = self.cast<PyBatch&>().stepper_.lanes();
@@ -394,6 +469,10 @@ class PyBatch {
     static py::array stream(const py::object& self) {
         const Batch& b = self.cast<PyBatch&>().stepper_.lanes().batch;
         return columns(b.stream, kStreamFields, b.valid, b.stride, self);
+    }
+    static py::array info(const py::object& self) {
+        const Lanes& lanes = self.cast<PyBatch&>().stepper_.lanes();
+        return columns(lanes.batch.info, lanes.shape.info, lanes.batch.valid, lanes.batch.stride, self);
     }
     static py::array elapsed(const py::object& self) {
         const Batch& b = self.cast<PyBatch&>().stepper_.lanes().batch;
@@ -419,15 +498,25 @@ class PyBatch {
     }
 
     static std::vector<py::ssize_t> extent(const Shape& shape, int64_t rows) {
-        if (shape.observations) return {rows};
+        if (shape.observations && shape.radix.empty()) return {rows};
         return {rows, shape.observation};
     }
 
-    // A copy of the first observations of `data`.
-    py::object rows(const void* data, py::ssize_t count) const {
+    // A copy of the first observations of `data`; of a Tuple space a tuple of columns, unless they shall stay
+    // rows.
+    py::object rows(const void* data, py::ssize_t count, bool batched = true) const {
         const Shape& shape = stepper_.lanes().shape;
-        if (shape.observations) return copied(static_cast<const int64_t*>(data), extent(shape, count));
-        return copied(static_cast<const float*>(data), extent(shape, count));
+        if (!shape.observations) return copied(static_cast<const float*>(data), extent(shape, count));
+        const int64_t* const numbers = static_cast<const int64_t*>(data);
+        if (shape.radix.empty() || !batched) return copied(numbers, extent(shape, count));
+        py::tuple columns(shape.radix.size());
+        for (py::ssize_t k = 0; k < shape.observation; ++k) {
+            py::array_t<int64_t> column(count);
+            int64_t* const own = column.mutable_data();
+            for (py::ssize_t i = 0; i < count; ++i) own[i] = numbers[i * shape.observation + k];
+            columns[static_cast<size_t>(k)] = std::move(column);
+        }
+        return columns;
     }
 
     py::object all_observations() const {
@@ -440,7 +529,7 @@ class PyBatch {
         const void* const data = stepper_.lanes().batch.observation;
         if (!shape.observations) return copied(static_cast<const float*>(data), {shape.observation});
         const int64_t* const numbers = static_cast<const int64_t*>(data);
-        if (shape.observation == 1) return py::int_(*numbers);
+        if (shape.radix.empty()) return py::int_(*numbers);
         return py::tuple(py::cast(std::vector<int64_t>(numbers, numbers + shape.observation)));
     }
 
@@ -448,9 +537,16 @@ class PyBatch {
     py::object make_view(void* data, const Shape& shape, int64_t rows) const {
         auto* const owner = new std::shared_ptr<Stepper>(owner_);
         const py::capsule kept(owner, [](void* p) { delete static_cast<std::shared_ptr<Stepper>*>(p); });
-        if (shape.observations)
-            return py::array_t<int64_t>(extent(shape, rows), static_cast<int64_t*>(data), kept);
-        return py::array_t<float>(extent(shape, rows), static_cast<float*>(data), kept);
+        if (!shape.observations)
+            return py::array_t<float>(extent(shape, rows), static_cast<float*>(data), kept);
+        int64_t* const numbers = static_cast<int64_t*>(data);
+        if (shape.radix.empty()) return py::array_t<int64_t>(extent(shape, rows), numbers, kept);
+        constexpr py::ssize_t kWord = sizeof(int64_t);
+        py::tuple columns(shape.radix.size());
+        for (size_t k = 0; k < columns.size(); ++k) {
+            columns[k] = py::array_t<int64_t>({rows}, {kWord * shape.observation}, numbers + k, kept);
+        }
+        return columns;
     }
 
     void require_started() const {
@@ -465,35 +561,50 @@ class PyBatch {
         return lanes;
     }
 
-    std::string allowed() const {
+    std::string allowed(bool one = false) const {
         const Shape& shape = stepper_.lanes().shape;
-        if (!shape.actions) return "finite floats of shape (num_envs, " + std::to_string(shape.action) + ")";
-        return "integers 0 to " + std::to_string(shape.actions - 1);
+        if (shape.actions) return "integers 0 to " + std::to_string(shape.actions - 1);
+        const std::string size = std::to_string(shape.action);
+        return "finite floats of shape " + (one ? "(" + size + ",)" : "(num_envs, " + size + ")");
+    }
+
+    // What NumPy makes of actions, or of one action, if it is of one of these kinds and of this shape.
+    py::array array_of(const py::object& actions, const std::string& kinds,
+                       const std::vector<py::ssize_t>& shape, bool one) const {
+        const std::string name = one ? "action" : "actions";
+        const py::array given = py::array::ensure(actions);
+        if (!given) {
+            PyErr_Clear();
+            throw py::type_error(name + " is a " + type_name(actions) + "; allowed: " + allowed(one));
+        }
+        if (kinds.find(given.dtype().kind()) == std::string::npos) {
+            throw py::type_error(name + " has dtype " + text(given.dtype()) + "; allowed: " + allowed(one));
+        }
+        if (!std::equal(shape.begin(), shape.end(), given.shape(), given.shape() + given.ndim())) {
+            throw py::value_error(name + " has shape " + text(given.attr("shape")) +
+                                  "; allowed: " + text(py::tuple(py::cast(shape))));
+        }
+        return given;
+    }
+
+    // NumPy would warn of a number beyond float32; here it becomes infinite, and is refused as such.
+    static Floats floats(const py::array& given) {
+        if (given.dtype().is(py::dtype::of<float>())) return given;
+        const Doubles doubles(given);
+        Floats rounded(std::vector<py::ssize_t>(given.shape(), given.shape() + given.ndim()));
+        std::transform(doubles.data(), doubles.data() + doubles.size(), rounded.mutable_data(),
+                       [](double number) { return static_cast<float>(number); });
+        return rounded;
     }
 
     void take(const py::object& actions) {
         const Lanes& lanes = stepper_.lanes();
         const bool discrete = lanes.shape.actions > 0;
-        const py::array given = py::array::ensure(actions);
-        if (!given) {
-            PyErr_Clear();
-            throw py::type_error("actions is a " + type_name(actions) + "; allowed: " + allowed());
-        }
-        const char kind = given.dtype().kind();
-        const bool fits = discrete ? kind == 'i' || kind == 'u' || kind == 'b' : kind == 'f';
-        if (!fits) {
-            throw py::type_error("actions has dtype " + text(given.dtype()) + "; allowed: " + allowed());
-        }
-        const bool right = discrete ? given.ndim() == 1 && given.shape(0) == lanes.batch.valid
-                                    : given.ndim() == 2 && given.shape(0) == lanes.batch.valid &&
-                                          given.shape(1) == lanes.shape.action;
-        if (!right) {
-            throw py::value_error("actions has shape " + text(given.attr("shape")) + "; allowed: (" +
-                                  std::to_string(lanes.batch.valid) +
-                                  (discrete ? ",)" : ", " + std::to_string(lanes.shape.action) + ")"));
-        }
+        std::vector<py::ssize_t> shape{lanes.batch.valid};
+        if (!discrete) shape.push_back(lanes.shape.action);
+        const py::array given = array_of(actions, discrete ? "iub" : "f", shape, false);
         const int64_t wrong =
-            discrete ? stepper_.take(Integers(given).data()) : stepper_.take(Floats(given).data());
+            discrete ? stepper_.take(Integers(given).data()) : stepper_.take(floats(given).data());
         if (wrong >= 0) {
             throw py::value_error("actions[" + std::to_string(wrong) + "] is " +
                                   text(given[py::int_(wrong)]) + "; allowed: " + allowed());
@@ -503,7 +614,10 @@ class PyBatch {
     void take_one(const py::object& action) {
         const Shape& shape = stepper_.lanes().shape;
         if (!shape.actions) {
-            take(py::module_::import("numpy").attr("expand_dims")(action, 0));
+            const py::array given = array_of(action, "f", {shape.action}, true);
+            if (stepper_.take(floats(given).data()) >= 0) {
+                throw py::value_error("action is " + text(given) + "; allowed: " + allowed(true));
+            }
             return;
         }
         int64_t value = 0;
@@ -536,6 +650,7 @@ class PyBatch {
         }
     }
 
+    const std::shared_ptr<PyTable> table_;  // what the stepper refers to
     const std::shared_ptr<Stepper> owner_;
     Stepper& stepper_;
     const bool copy_;
@@ -598,19 +713,26 @@ class PyPlayer {
         streams_.assign(streams.data(), streams.data() + streams.size());
     }
 
-    // One observation as environments return it, a float32 array or an int, without the checks and
-    // conversions of `call`; null and no error if it is anything else.
+    // One observation as environments return it, a float32 array, an int or a tuple of ints, without the
+    // checks and conversions of `call`; null and no error if it is anything else.
     PyObject* call_exactly(PyObject* observation) {
         const Shape& shape = player_.shape();
         if (!shape.actions) return nullptr;
         const void* data;
-        int64_t state = -1;
         if (shape.observations) {
-            if (!PyLong_CheckExact(observation)) return nullptr;
-            int overflow;
-            state = PyLong_AsLongLongAndOverflow(observation, &overflow);
-            if (overflow || state < 0 || state >= shape.observations) return nullptr;
-            data = &state;
+            const size_t size = shape.radix.size();
+            numbers_.resize(static_cast<size_t>(shape.observation));
+            if (!size) {
+                if (!exactly(observation, shape.observations, numbers_[0])) return nullptr;
+            } else {
+                if (!PyTuple_CheckExact(observation) || PyTuple_GET_SIZE(observation) != shape.observation)
+                    return nullptr;
+                for (size_t k = 0; k < size; ++k) {
+                    PyObject* const part = PyTuple_GET_ITEM(observation, static_cast<py::ssize_t>(k));
+                    if (!exactly(part, shape.radix[k], numbers_[k])) return nullptr;
+                }
+            }
+            data = numbers_.data();
         } else {
             const auto* const array = py::detail::array_proxy(observation);
             constexpr int layout = py::array::c_style | kAligned;
@@ -630,12 +752,8 @@ class PyPlayer {
     py::object call(const py::object& observation) {
         const Use use(used_);
         const Shape& shape = player_.shape();
-        py::array given = py::array::ensure(observation);
-        if (!given) {
-            PyErr_Clear();
-            throw py::type_error("observation is a " + type_name(observation) + "; allowed: " + allowed());
-        }
-        const bool flat = shape.observations > 0;
+        const py::array given = array_of(observation);
+        const bool flat = shape.observations > 0 && shape.radix.empty();
         const py::ssize_t rank = given.ndim() + (flat ? 1 : 0);
         if ((rank != 1 && rank != 2) || (!flat && given.shape(given.ndim() - 1) != shape.observation)) {
             throw py::value_error("observation has shape " + text(given.attr("shape")) +
@@ -646,7 +764,7 @@ class PyPlayer {
         const char kind = given.dtype().kind();
         if (shape.observations) {
             if (kind != 'i' && kind != 'u' && kind != 'b') refuse_dtype(given);
-            data = states_of(given);
+            data = numbers_of(given);
         } else if (py::array_t<float, py::array::c_style>::check_(given) && (given.flags() & kAligned)) {
             holder = given;
             data = holder.data();
@@ -660,9 +778,10 @@ class PyPlayer {
     }
 
     // Seconds for `times` rounds of decisions on the rows of `observation`; no Python between.
-    double repeat(const py::array& observation, int64_t times) {
+    double repeat(const py::object& batch, int64_t times) {
         const Use use(used_);
         const Shape& shape = player_.shape();
+        const py::array observation = array_of(batch);
         const size_t bytes = shape.observation_bytes();
         const bool kind = observation.dtype().kind() == (shape.observations ? 'i' : 'f');
         if (!kind || observation.ndim() == 0 || !(observation.flags() & py::array::c_style) ||
@@ -674,7 +793,7 @@ class PyPlayer {
         Arena arena;
         const size_t action = arena.reserve(1, static_cast<size_t>(n) * shape.action_bytes());
         arena.allocate();
-        const void* const data = shape.observations ? states_of(observation) : observation.data();
+        const void* const data = shape.observations ? numbers_of(observation) : observation.data();
         const py::gil_scoped_release unlock;
         const auto start = std::chrono::steady_clock::now();
         for (int64_t t = 0; t < times; ++t) {
@@ -697,25 +816,59 @@ class PyPlayer {
 
     std::string allowed() const {
         const Shape& shape = player_.shape();
-        if (shape.observations) return "integers from 0 to " + std::to_string(shape.observations - 1);
         const std::string size = std::to_string(shape.observation);
+        if (!shape.radix.empty()) {
+            const std::string most = text(py::tuple(py::cast(shape.radix)));
+            return "integers from 0 to below " + most + ", " + size + " or a tuple of " + size +
+                   " arrays of shape (n,)";
+        }
+        if (shape.observations) return "integers from 0 to " + std::to_string(shape.observations - 1);
         return "real numbers of shape (" + size + ",) or (n, " + size + ")";
     }
 
-    // The states of a Discrete observation space, with which kernels index: a copy, for another thread may
-    // write to the caller's array after it was checked.
-    const int64_t* states_of(const py::array& given) {
+    // An exact int from 0 to below `end`.
+    static bool exactly(PyObject* object, int64_t end, int64_t& number) {
+        if (!PyLong_CheckExact(object)) return false;
+        int overflow;
+        number = PyLong_AsLongLongAndOverflow(object, &overflow);
+        return !overflow && number >= 0 && number < end;
+    }
+
+    // The observation as one array, a row for each: of a Tuple space environments return a tuple of columns.
+    py::array array_of(const py::object& observation) const {
+        py::array given;
+        if (!player_.shape().radix.empty() && py::isinstance<py::tuple>(observation)) {
+            try {
+                given = py::module_::import("numpy").attr("stack")(observation, -1);
+            } catch (const py::error_already_set& problem) {
+                if (!problem.matches(PyExc_ValueError) && !problem.matches(PyExc_TypeError)) throw;
+                throw py::value_error("observation is " + text(py::repr(observation)) +
+                                      "; allowed: " + allowed());
+            }
+        } else {
+            given = py::array::ensure(observation);
+        }
+        if (!given) {
+            PyErr_Clear();
+            throw py::type_error("observation is a " + type_name(observation) + "; allowed: " + allowed());
+        }
+        return given;
+    }
+
+    // The numbers of a Discrete or Tuple observation space, with which kernels index: a copy, for another
+    // thread may write to the caller's array after it was checked.
+    const int64_t* numbers_of(const py::array& given) {
         const Integers integers(given);
-        states_.assign(integers.data(), integers.data() + integers.size());
-        const int64_t end = player_.shape().observations;
-        const auto wrong = std::find_if(states_.begin(), states_.end(),
-                                        [&](int64_t state) { return state < 0 || state >= end; });
-        if (wrong != states_.end()) {
-            const py::int_ at(wrong - states_.begin());
-            throw py::value_error("observation is " + text(given.attr("flat")[at]) +
+        numbers_.assign(integers.data(), integers.data() + integers.size());
+        const Shape& shape = player_.shape();
+        const std::vector<int64_t> ends =
+            shape.radix.empty() ? std::vector<int64_t>{shape.observations} : shape.radix;
+        for (size_t i = 0; i < numbers_.size(); ++i) {
+            if (numbers_[i] >= 0 && numbers_[i] < ends[i % ends.size()]) continue;
+            throw py::value_error("observation is " + text(given.attr("flat")[py::int_(i)]) +
                                   "; allowed: " + allowed());
         }
-        return states_.data();
+        return numbers_.data();
     }
 
     [[noreturn]] void refuse_dtype(const py::array& given) const {
@@ -774,7 +927,7 @@ class PyPlayer {
     Player::Workspace workspace_;
     uint64_t seed_low_ = 0, seed_high_ = 0;
     std::vector<uint64_t> streams_;
-    std::vector<int64_t> states_;
+    std::vector<int64_t> numbers_;
     int64_t capacity_ = 0;
     std::atomic_flag used_;
 };
@@ -814,15 +967,17 @@ auto locked(const std::string& level, Make make) {
 
 // The arguments must outlive the task.
 RolloutTask make_task(const std::string& stem, const std::string& level,
-                      const std::optional<std::string>& isa, const Shape& shape, const py::object& rules,
-                      std::vector<double> params, std::vector<double> options, int64_t limit,
-                      int64_t episodes, uint64_t seed, int64_t num_envs, int64_t threads) {
-    check_sizes(*make_game(stem, level, isa, rules, shape), stem, shape, num_envs, limit, params, options);
+                      const std::optional<std::string>& isa, const Shape& shape, const Table* table,
+                      const py::object& rules, std::vector<double> params, std::vector<double> options,
+                      int64_t limit, int64_t episodes, uint64_t seed, int64_t num_envs, int64_t threads) {
+    check_sizes(*make_game(stem, level, isa, rules, shape), stem, shape, table, num_envs, limit, params,
+                options);
     if (episodes < 1 || threads < 1) throw py::value_error("episodes and threads must be at least 1");
     return {[&] { return locked(level, [&] { return make_game(stem, level, isa, rules, shape); }); },
             shape,
             std::move(params),
             std::move(options),
+            table,
             limit,
             episodes,
             seed,
@@ -852,12 +1007,13 @@ py::tuple without_lock(const std::vector<py::ssize_t>& count, Play play) {
 }
 
 py::tuple run_rollout(const std::string& stem, const std::string& level,
-                      const std::optional<std::string>& isa, const Shape& shape, const py::object& rules,
+                      const std::optional<std::string>& isa, const Shape& shape,
+                      const std::shared_ptr<PyTable>& table, const py::object& rules,
                       std::vector<double> params, std::vector<double> options, int64_t limit,
                       PyPlayer& player, int64_t episodes, uint64_t seed, int64_t num_envs, int64_t threads) {
     const Use use(player.used());
-    const RolloutTask task = make_task(stem, level, isa, shape, rules, std::move(params), std::move(options),
-                                       limit, episodes, seed, num_envs, threads);
+    const RolloutTask task = make_task(stem, level, isa, shape, table_of(table), rules, std::move(params),
+                                       std::move(options), limit, episodes, seed, num_envs, threads);
     return without_lock({episodes}, [&](const std::function<bool()>& interrupted) {
         return rollout(task, player.player(), interrupted);
     });
@@ -866,7 +1022,8 @@ py::tuple run_rollout(const std::string& stem, const std::string& level,
 // `tensors` have the candidates along their first axis; `policy_rules` is empty for a native level, or has an
 // entry for each candidate.
 py::tuple run_population(const std::string& stem, const std::string& level,
-                         const std::optional<std::string>& isa, const Shape& shape, const py::object& rules,
+                         const std::optional<std::string>& isa, const Shape& shape,
+                         const std::shared_ptr<PyTable>& table, const py::object& rules,
                          std::vector<double> params, std::vector<double> options, int64_t limit,
                          const std::string& policy, const std::string& policy_level,
                          const std::optional<std::string>& policy_isa, const std::string& head,
@@ -874,8 +1031,8 @@ py::tuple run_population(const std::string& stem, const std::string& level,
                          const std::vector<float>& low, const std::vector<float>& high, bool draws,
                          const std::vector<py::object>& policy_rules, int64_t candidates, int64_t episodes,
                          uint64_t seed, int64_t num_envs, int64_t threads) {
-    const RolloutTask task = make_task(stem, level, isa, shape, rules, std::move(params), std::move(options),
-                                       limit, episodes, seed, num_envs, threads);
+    const RolloutTask task = make_task(stem, level, isa, shape, table_of(table), rules, std::move(params),
+                                       std::move(options), limit, episodes, seed, num_envs, threads);
     const bool python = policy_level == "python";
     bool fit = candidates >= 1 && static_cast<int64_t>(policy_rules.size()) == (python ? candidates : 0);
     for (const py::array& tensor : tensors) {
@@ -918,10 +1075,14 @@ py::list games() {
         const GameEntry& entry = kGames[i];
         py::dict game;
         game["stem"] = entry.stem;
+        game["kernel"] = entry.kernel;
         game["ids"] = split(entry.ids, ' ');
         game["params"] = split(entry.cpp[0]->params, ',');
         game["state"] = split(entry.cpp[0]->state, ',');
         game["options"] = split(entry.cpp[0]->options, ',');
+        game["info"] = entry.cpp[0]->info;
+        game["cache"] = entry.cpp[0]->cache;
+        game["tabular"] = entry.cpp[0]->tabular;
         game["cpp"] = isas_of(entry.cpp);
         game["asm"] = isas_of(entry.assembly);
         list.append(game);
@@ -946,10 +1107,11 @@ py::list policies() {
 
 // ---- for the tests of the shared routines ----
 
+template <void (*kSinCos)(double, double&, double&)>
 py::tuple sin_cos_of(const Doubles& x) {
     py::array_t<double> sines(x.size()), cosines(x.size());
     for (py::ssize_t i = 0; i < x.size(); ++i) {
-        baseline::sin_cos(x.data()[i], sines.mutable_data()[i], cosines.mutable_data()[i]);
+        kSinCos(x.data()[i], sines.mutable_data()[i], cosines.mutable_data()[i]);
     }
     return py::make_tuple(sines, cosines);
 }
@@ -1021,11 +1183,23 @@ PYBIND11_MODULE(_core, m, py::mod_gil_not_used()) {
 
     py::class_<Shape>(m, "Shape", "Sizes of a game's arrays.")
         .def(py::init([](int64_t params, int64_t options, int64_t fields, int64_t observations,
-                         int64_t observation, int64_t actions, int64_t action) {
-                 return Shape{params, options, fields, observations, observation, actions, action};
+                         int64_t observation, int64_t actions, int64_t action, int64_t info, int64_t cache,
+                         std::vector<int64_t> radix) {
+                 return Shape{params,  options, fields, observations, observation,
+                              actions, action,  info,   cache,        std::move(radix)};
              }),
              py::kw_only(), py::arg("params"), py::arg("options"), py::arg("fields"), py::arg("observations"),
-             py::arg("observation"), py::arg("actions"), py::arg("action"));
+             py::arg("observation"), py::arg("actions"), py::arg("action"), py::arg("info"), py::arg("cache"),
+             py::arg("radix"));
+
+    py::class_<PyTable, std::shared_ptr<PyTable>>(m, "Table", "A tabular game's transitions (cpp/table.hpp).")
+        .def(py::init<const Words&, const Doubles&, const Doubles&, const Integers&, const Integers&,
+                      const Words&, const Integers&>(),
+             py::kw_only(), py::arg("thresholds"), py::arg("probabilities"), py::arg("rewards"),
+             py::arg("states"), py::arg("terminated"), py::arg("start_thresholds"), py::arg("start_states"))
+        .def_property_readonly(
+            "address", [](const PyTable& table) { return reinterpret_cast<uintptr_t>(table.get()); },
+            "Of the struct, for tests that call kernels by their addresses.");
 
     py::class_<BatchView>(m, "BatchView", "A kernel's Batch (cpp/batch.hpp) as level python sees it.")
         .def_property_readonly("valid", [](const BatchView& v) { return v.batch.valid; })
@@ -1043,6 +1217,13 @@ PYBIND11_MODULE(_core, m, py::mod_gil_not_used()) {
                                 : flat(data, v.batch.valid);
             },
             py::arg("field"), py::arg("integers"))
+        .def(
+            "info",
+            [](const BatchView& v, int64_t field) {
+                if (field < 0 || field >= v.shape.info) throw py::index_error("no such field");
+                return flat(v.batch.info + field * v.batch.stride, v.batch.valid);
+            },
+            py::arg("field"))
         .def_property_readonly("stream",
                                [](const BatchView& v) {
                                    return flat(v.batch.stream,
@@ -1085,10 +1266,10 @@ PYBIND11_MODULE(_core, m, py::mod_gil_not_used()) {
 
     py::class_<PyBatch>(m, "Batch", "n copies of one game, stepped together at one level.")
         .def(py::init<const std::string&, const std::string&, const std::optional<std::string>&, const Shape&,
-                      int64_t, int64_t, const std::string&, std::vector<double>, std::vector<double>,
-                      const py::object&, bool>(),
+                      std::shared_ptr<PyTable>, int64_t, int64_t, const std::string&, std::vector<double>,
+                      std::vector<double>, const py::object&, bool>(),
              py::kw_only(), py::arg("stem"), py::arg("level"), py::arg("isa"), py::arg("shape"),
-             py::arg("num_envs"), py::arg("limit"), py::arg("autoreset"), py::arg("params"),
+             py::arg("table"), py::arg("num_envs"), py::arg("limit"), py::arg("autoreset"), py::arg("params"),
              py::arg("options"), py::arg("rules"), py::arg("copy"))
         .def("step", &PyBatch::step, py::arg("actions"))
         .def("step_one", &PyBatch::step_one, py::arg("action"))
@@ -1100,6 +1281,7 @@ PYBIND11_MODULE(_core, m, py::mod_gil_not_used()) {
         .def("repeat", &PyBatch::repeat, py::arg("actions"), py::arg("times"))
         .def("restored", &PyBatch::restored)
         .def("resume", &PyBatch::resume)
+        .def("moved", &PyBatch::moved)
         .def("set_parking", &PyBatch::set_parking, py::arg("parking"))
         .def("damaged", &PyBatch::damaged,
              "Index of the first array whose surrounding canary bytes were overwritten; -1 if none.")
@@ -1107,6 +1289,7 @@ PYBIND11_MODULE(_core, m, py::mod_gil_not_used()) {
         .def_property_readonly("started", &PyBatch::started)
         .def_property_readonly("state", &PyBatch::state)
         .def_property_readonly("stream", &PyBatch::stream)
+        .def_property_readonly("info", &PyBatch::info)
         .def_property_readonly("elapsed", &PyBatch::elapsed)
         .def_property_readonly("parked", &PyBatch::parked);
 
@@ -1125,18 +1308,19 @@ PYBIND11_MODULE(_core, m, py::mod_gil_not_used()) {
         .def("_act", &PyPlayer::call, py::arg("observation"));
 
     m.def("rollout", &run_rollout, py::kw_only(), py::arg("stem"), py::arg("level"), py::arg("isa"),
-          py::arg("shape"), py::arg("rules"), py::arg("params"), py::arg("options"), py::arg("limit"),
-          py::arg("player"), py::arg("episodes"), py::arg("seed"), py::arg("num_envs"), py::arg("threads"),
-          "(returns, lengths, seconds).");
+          py::arg("shape"), py::arg("table"), py::arg("rules"), py::arg("params"), py::arg("options"),
+          py::arg("limit"), py::arg("player"), py::arg("episodes"), py::arg("seed"), py::arg("num_envs"),
+          py::arg("threads"), "(returns, lengths, seconds).");
     m.def("rollout_population", &run_population, py::kw_only(), py::arg("stem"), py::arg("level"),
-          py::arg("isa"), py::arg("shape"), py::arg("rules"), py::arg("params"), py::arg("options"),
-          py::arg("limit"), py::arg("policy"), py::arg("policy_level"), py::arg("policy_isa"),
-          py::arg("head"), py::arg("tensors"), py::arg("choices"), py::arg("low"), py::arg("high"),
-          py::arg("draws"), py::arg("policy_rules"), py::arg("candidates"), py::arg("episodes"),
-          py::arg("seed"), py::arg("num_envs"), py::arg("threads"),
+          py::arg("isa"), py::arg("shape"), py::arg("table"), py::arg("rules"), py::arg("params"),
+          py::arg("options"), py::arg("limit"), py::arg("policy"), py::arg("policy_level"),
+          py::arg("policy_isa"), py::arg("head"), py::arg("tensors"), py::arg("choices"), py::arg("low"),
+          py::arg("high"), py::arg("draws"), py::arg("policy_rules"), py::arg("candidates"),
+          py::arg("episodes"), py::arg("seed"), py::arg("num_envs"), py::arg("threads"),
           "(returns, lengths, seconds), the arrays with a row for each candidate.");
 
-    m.def("sin_cos", &sin_cos_of, py::arg("x"));
+    m.def("sin_cos", &sin_cos_of<baseline::sin_cos>, py::arg("x"));
+    m.def("sin_cos_near", &sin_cos_of<baseline::sin_cos_near>, py::arg("x"));
     m.def("seed_streams", &seed_streams, py::arg("low"), py::arg("high"), py::arg("spawn_key") = py::none());
     m.def("draw", &draw, py::arg("streams"), py::arg("kind"), py::arg("low"), py::arg("high"));
 }

@@ -12,12 +12,14 @@
 
 #include "batch.hpp"
 
-namespace compute_layers::ISA {
-namespace {
+namespace compute_layers {
 
 __extension__ using Uint128 = unsigned __int128;
 
 constexpr Uint128 kPcgMultiplier = (Uint128{0x2360ED051FC65DA4} << 64) | 0x4385DF649FCCF645;
+
+namespace ISA {
+namespace {
 
 inline Uint128 join(uint64_t high, uint64_t low) { return (Uint128{high} << 64) | low; }
 
@@ -37,6 +39,17 @@ class Pcg64 {
         if (half_used_) column_[kHalf * stride_] = half_;
     }
 
+    // For a lane whose draw is to count for nothing if `kept`, without a branch; doubles only.
+    void store_unless(bool kept) const {
+        const uint64_t mask = -static_cast<uint64_t>(kept);
+        const auto put = [&](StreamField field, uint64_t drawn) {
+            uint64_t& word = column_[field * stride_];
+            word = (word & mask) | (drawn & ~mask);
+        };
+        put(kStateHigh, static_cast<uint64_t>(state_ >> 64));
+        put(kStateLow, static_cast<uint64_t>(state_));
+    }
+
     uint64_t next64() {
         state_ = state_ * kPcgMultiplier + inc_;
         return output(state_);
@@ -50,14 +63,57 @@ class Pcg64 {
         const Uint128 next = state_ * kPcgMultiplier + inc_;
         const uint64_t x = output(next);
         const uint64_t value = (half_ & full) | (x & ~full);
-        state_ ^= (state_ ^ next) & join(~full, ~full);
+        // Word by word: of a mask of 128 bits GCC makes a multiplication.
+        const uint64_t high = static_cast<uint64_t>(state_ >> 64), low = static_cast<uint64_t>(state_);
+        state_ = join((high & full) | (static_cast<uint64_t>(next >> 64) & ~full),
+                      (low & full) | (static_cast<uint64_t>(next) & ~full));
         half_ = (half_ & full & 0xFFFFFFFF) | (((x >> 32) | (uint64_t{1} << 32)) & ~full);
         half_used_ = true;
         return static_cast<uint32_t>(value);
     }
 
+    // What random() gives, in units of 2^-53.
+    uint64_t next53() { return next64() >> 11; }
+    // What next32() will give in its next calls, all at once, where how many of them count is known only
+    // afterwards: a branch on that would be mispredicted, and one by one each would compute an output of its
+    // own. take() makes the first `count` of them drawn; at least one, at most 2 * kOutputs.
+    template <int kOutputs>
+    struct Ahead {
+        uint32_t
+            half[2 * kOutputs + 1];  // left over from before, then the low and high halves of each output
+        uint64_t high[kOutputs], low[kOutputs];  // the state behind each
+        int64_t first;                           // 0 if one is left over, else 1
+
+        uint32_t operator[](int64_t k) const { return half[first + k]; }
+    };
+
+    template <int kOutputs>
+    Ahead<kOutputs> look_ahead() const {
+        Ahead<kOutputs> ahead;
+        ahead.half[0] = static_cast<uint32_t>(half_);
+        ahead.first = static_cast<int64_t>(half_ >> 32 ^ 1);
+        Uint128 state = state_;
+        for (int k = 0; k < kOutputs; ++k) {
+            state = state * kPcgMultiplier + inc_;
+            ahead.high[k] = static_cast<uint64_t>(state >> 64);
+            ahead.low[k] = static_cast<uint64_t>(state);
+            const uint64_t x = output(state);
+            __builtin_memcpy(&ahead.half[2 * k + 1], &x, sizeof x);
+        }
+        return ahead;
+    }
+
+    template <int kOutputs>
+    void take(const Ahead<kOutputs>& ahead, int64_t count) {
+        // `next` is the position of the first one that is not drawn; an even position is a high half.
+        const int64_t next = ahead.first + count;
+        state_ = join(ahead.high[next / 2 - 1], ahead.low[next / 2 - 1]);
+        half_ = uint64_t{(next & 1) == 0} << 32 | ahead.half[next & -2];
+        half_used_ = true;
+    }
+
     // In [0, 1), a multiple of 2^-53.
-    double random() { return static_cast<double>(static_cast<int64_t>(next64() >> 11)) * 0x1p-53; }
+    double random() { return static_cast<double>(static_cast<int64_t>(next53())) * 0x1p-53; }
 
     double uniform(double low, double high) { return low + ((high - low) * random()); }
 
@@ -168,4 +224,5 @@ inline void seed_spawned(uint64_t* stream, int64_t stride, int64_t lane, uint64_
 }
 
 }  // namespace
-}  // namespace compute_layers::ISA
+}  // namespace ISA
+}  // namespace compute_layers

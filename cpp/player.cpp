@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "player.hpp"
 
+#include <algorithm>
 #include <cstring>
 
 namespace compute_layers {
@@ -8,6 +9,7 @@ namespace compute_layers {
 Player::Player(std::unique_ptr<PolicyLevel> policy, const Shape& shape, const Parameters& parameters)
     : policy_(std::move(policy)),
       shape_(shape),
+      seen_(shape.seen_by_policies()),
       draws_(parameters.draws),
       choices_(parameters.choices),
       low_(parameters.low),
@@ -21,9 +23,9 @@ Player::Player(std::unique_ptr<PolicyLevel> policy, const Shape& shape, const Pa
         if (tensor.bytes) std::memcpy(own, tensor.data, tensor.bytes);
         tensors_.push_back({own, tensor.rows, tensor.columns});
     }
-    batch_.inputs = shape_.observation;
-    batch_.states = shape_.observations;
-    batch_.outputs = shape_.outputs();
+    batch_.inputs = seen_.observation;
+    batch_.states = seen_.observations;
+    batch_.outputs = seen_.outputs();
     batch_.tensors = tensors_.data();
     batch_.tensor_count = static_cast<int64_t>(tensors_.size());
     batch_.low = low_.data();
@@ -39,12 +41,14 @@ Player::Player(std::unique_ptr<PolicyLevel> policy, const Shape& shape, const Pa
 }
 
 Player::Workspace::Workspace(const Player& player) {
-    const Shape& shape = player.shape_;
+    const Shape& shape = player.seen_;
     const size_t scratch = arena_.reserve(1, player.scratch_bytes_);
     const size_t observation = arena_.reserve(1, kLanes * shape.observation_bytes());
     const size_t action = arena_.reserve(1, kLanes * shape.action_bytes());
     const size_t stream = arena_.reserve(1, kStreamFields * kLanes * sizeof(uint64_t));
+    const size_t numbers = arena_.reserve(1, player.shape_.radix.empty() ? 0 : kTupleRows * sizeof(int64_t));
     arena_.allocate();
+    numbers_ = arena_.at<int64_t>(numbers);
     stream_ = arena_.at<uint64_t>(stream);
     seed_padding(stream_, kLanes, 0, kLanes);
     scratch_ = arena_.at<void>(scratch);
@@ -54,6 +58,23 @@ Player::Workspace::Workspace(const Player& player) {
 
 void Player::act(Workspace& workspace, const void* observation, void* action, int64_t n, uint64_t* stream,
                  int64_t stride) {
+    if (shape_.radix.empty()) return act_rows(workspace, observation, action, n, stream, stride);
+    const int64_t* member = static_cast<const int64_t*>(observation);
+    for (int64_t first = 0; first < n; first += kTupleRows) {
+        const int64_t count = std::min(kTupleRows, n - first);
+        for (int64_t i = 0; i < count; ++i) {
+            int64_t number = 0;
+            for (const int64_t radix : shape_.radix) number = number * radix + *member++;
+            workspace.numbers_[i] = number;
+        }
+        act_rows(workspace, workspace.numbers_,
+                 static_cast<std::byte*>(action) + static_cast<size_t>(first) * shape_.action_bytes(), count,
+                 draws_ ? stream + first : stream, stride);
+    }
+}
+
+void Player::act_rows(Workspace& workspace, const void* observation, void* action, int64_t n,
+                      uint64_t* stream, int64_t stride) {
     PolicyBatch batch = batch_;
     batch.scratch = workspace.scratch_;
     batch.stream = stream;
@@ -73,7 +94,7 @@ void Player::act(Workspace& workspace, const void* observation, void* action, in
         policy_->act(batch);
     }
     if (const size_t rest = static_cast<size_t>(n - whole)) {
-        const size_t observation_bytes = shape_.observation_bytes(), action_bytes = shape_.action_bytes();
+        const size_t observation_bytes = seen_.observation_bytes(), action_bytes = seen_.action_bytes();
         std::memcpy(
             workspace.observation_,
             static_cast<const std::byte*>(observation) + static_cast<size_t>(whole) * observation_bytes,

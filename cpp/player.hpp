@@ -40,13 +40,15 @@ class Player {
         friend class Player;
         Arena arena_;
         void* scratch_;
+        int64_t* numbers_;        // [kTupleRows] of a Tuple observation space: what becomes of so many rows
         std::byte* observation_;  // kLanes rows: the last ones of a batch that is no multiple of kLanes
         std::byte* action_;
         uint64_t*
             stream_;  // [kStreamFields][kLanes]: kernels draw for padding too, but not from a row's stream
     };
 
-    // Actions for n rows; n need not be a multiple of kLanes. Row i draws from column i of `stream`.
+    // Actions for n rows of observations as the game writes them; n need not be a multiple of kLanes. Row i
+    // draws from column i of `stream`.
     void act(Workspace& workspace, const void* observation, void* action, int64_t n, uint64_t* stream,
              int64_t stride);
 
@@ -55,8 +57,14 @@ class Player {
     bool draws() const { return draws_; }
 
   private:
+    static constexpr int64_t kTupleRows = 256;
+
+    void act_rows(Workspace& workspace, const void* observation, void* action, int64_t n, uint64_t* stream,
+                  int64_t stride);
+
     std::unique_ptr<PolicyLevel> policy_;
-    const Shape shape_;
+    const Shape shape_;  // of the game
+    const Shape seen_;   // of the policy: a Tuple observation (a, b, c) comes to it as one number
     const bool draws_;
     Arena arena_, packed_;
     std::vector<Tensor> tensors_;

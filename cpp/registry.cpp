@@ -25,8 +25,9 @@ namespace compute_layers {
 #define ASM_AARCH64_0(symbol) {nullptr, nullptr, nullptr, nullptr}
 #define ASM_AARCH64_1(symbol) {nullptr, nullptr, nullptr, &asm_aarch64::symbol}
 
-#define GAME(stem, kernel, ids, x86_64, aarch64) \
-    {#stem, ids, CHOOSE(x86_64, aarch64, games::kernel, CPP), CHOOSE(x86_64, aarch64, games::kernel, ASM)},
+#define GAME(stem, kernel, ids, x86_64, aarch64)                       \
+    {#stem, #kernel, ids, CHOOSE(x86_64, aarch64, games::kernel, CPP), \
+     CHOOSE(x86_64, aarch64, games::kernel, ASM)},
 #define POLICY(stem, x86_64, aarch64)
 const GameEntry kGames[] = {
 #include "registry.def"

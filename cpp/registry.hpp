@@ -70,6 +70,7 @@ constexpr int kIsas = 4;
 // Kernels of a stem; a null entry is a level that was not written or not built.
 struct GameEntry {
     const char* stem;
+    const char* kernel;
     const char* ids;
     const Game* cpp[kIsas];
     SelectStep* assembly[kIsas];

@@ -42,18 +42,17 @@ class Worker {
           queue_(queue),
           stop_(stop),
           game_(task.game()),
-          lanes_(task.shape, lanes, task.limit),
+          lanes_(task.shape, lanes, task.limit, task.table),
           workspace_(player),
           policy_streams_(static_cast<size_t>(player.draws() ? kStreamFields * lanes_.batch.n : 0)),
           returns_(static_cast<size_t>(lanes_.batch.n)),
           episode_(static_cast<size_t>(lanes_.batch.n), kIdle),
           start_(static_cast<size_t>(lanes_.batch.n)) {
-        // All lanes, for the queue may be empty before a lane has had an episode, and a rejection loop would
-        // never leave a stream of zeros.
+        // All lanes, for the queue may be empty before a lane has had an episode.
         seed_padding(lanes_.batch.stream, lanes_.batch.stride, 0, lanes_.batch.n);
         if (player.draws()) seed_padding(policy_streams_.data(), lanes_.batch.n, 0, lanes_.batch.n);
         lanes_.set_params(task.params.data());
-        game_->prepare(lanes_.batch.params, true);
+        game_->prepare(lanes_.batch, true);
     }
 
     void run() {

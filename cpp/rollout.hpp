@@ -18,7 +18,8 @@ struct RolloutTask {
     Shape shape;
     std::vector<double> params;
     std::vector<double> options;
-    int64_t limit;  // steps after which an episode is truncated
+    const Table* table;  // of a tabular game; must outlive the task
+    int64_t limit;       // steps after which an episode is truncated
     int64_t episodes;
     uint64_t seed;     // of episode 0; episode k has seed + k
     int64_t num_envs;  // lanes in all, of a population for each candidate

@@ -38,8 +38,12 @@ void find_ended(const Batch& batch, int64_t n, int64_t first, std::vector<int64_
 }
 
 Stepper::Stepper(std::unique_ptr<GameLevel> game, const Shape& shape, int64_t n, int64_t limit,
-                 Autoreset autoreset, std::vector<double> params, std::vector<double> options)
-    : game_(std::move(game)), lanes_(shape, n, limit), autoreset_(autoreset), options_(std::move(options)) {
+                 Autoreset autoreset, std::vector<double> params, std::vector<double> options,
+                 const Table* table)
+    : game_(std::move(game)),
+      lanes_(shape, n, limit, table),
+      autoreset_(autoreset),
+      options_(std::move(options)) {
     const size_t parked = arena_.reserve(1, static_cast<size_t>(lanes_.batch.n) * sizeof(Parked));
     arena_.allocate();
     parked_ = arena_.at<Parked>(parked);
@@ -61,7 +65,7 @@ void Stepper::set_params(const std::vector<double>& params) {
 
 void Stepper::set_in_play(bool in_play) {
     in_play_ = in_play;
-    game_->prepare(lanes_.batch.params, in_play_);
+    game_->prepare(lanes_.batch, in_play_);
 }
 
 int64_t Stepper::take(const void* actions) {
@@ -233,8 +237,12 @@ void Stepper::restored() {
     } else {
         park(undrawn.data(), static_cast<int64_t>(undrawn.size()));
     }
+    moved();
+}
+
+void Stepper::moved() {
     const std::vector<int64_t> all = every_lane();
-    game_->observe(b, all.data(), b.valid);
+    game_->observe(lanes_.batch, all.data(), lanes_.batch.valid);
 }
 
 int64_t Stepper::damaged() const {

@@ -14,9 +14,9 @@ enum class Autoreset { next_step, same_step, disabled };
 
 class Stepper {
   public:
-    // options: defaults of reset, used by autoresets.
+    // options: defaults of reset, used by autoresets. table: of a tabular game; it must outlive the stepper.
     Stepper(std::unique_ptr<GameLevel> game, const Shape& shape, int64_t n, int64_t limit,
-            Autoreset autoreset, std::vector<double> params, std::vector<double> options);
+            Autoreset autoreset, std::vector<double> params, std::vector<double> options, const Table* table);
 
     void set_params(const std::vector<double>& params);
     // Takes actions of the valid lanes: -1 if they are in range (Discrete) or finite (Box), else the first
@@ -42,6 +42,8 @@ class Stepper {
     // The state arrays were written from outside: lanes may be out of bounds, and some that ended may not
     // have their next state yet. Observations follow the state.
     void restored();
+    // The state arrays were overwritten with states that play could have reached; observations follow.
+    void moved();
     // Lets a lane that ended go on (what Gymnasium's single environments do).
     void resume(int64_t lane);
 

@@ -24,6 +24,7 @@ from hypothesis import settings as hypothesis_settings
 import compute_layers as cl
 from compute_layers import registry
 from compute_layers.agents import agent_file
+from compute_layers.spec import Box
 
 hypothesis_settings.register_profile(
     "compute_layers",
@@ -126,6 +127,56 @@ def served(id: str) -> list[cl.Level]:
     return [level for level in LEVELS if not unserved(id, level)]
 
 
+def kind(id: str) -> tuple[Any, ...]:
+    """What a game's interface is like: games of one kind go through the same code beside their kernels."""
+    spec, found = registry.game(id).spec, registry.game(id)
+    limited = found.entry.max_episode_steps is not None
+    return type(found.observation), type(found.action), bool(spec.info), bool(spec.masks), limited
+
+
+# The first game of each kind. The tests of the interface play these, in modules that say EVERY_KIND = True; other modules
+# are about vectors of numbers, and play those that have them. What a game's rules and kernels do themselves is tested of
+# every game, in modules that say EVERY_GAME = True and in those that do not use the fixture `game`.
+REPRESENTATIVES = {kind(id): id for id in reversed(registry.games())}
+
+
+def _agent_kind(id: str, name: str) -> tuple[Any, ...]:
+    file, found = agent_file(id, name), registry.game(id)
+    return file.family.stem, file.head, len(file.tensors), type(found.observation), type(found.action)
+
+
+# All that is shipped, and for tests of the interface the first game's and the first of every other kind.
+AGENTS = [(id, name) for id in registry.games() for name in cl.agents(id)]
+_FIRST = {_agent_kind(*agent): agent for agent in reversed(AGENTS)}
+KINDS_OF_AGENTS = [agent for agent in AGENTS if agent[0] == registry.games()[0] or agent in _FIRST.values()]
+
+
+def slowest_and_fastest(id: str) -> tuple[cl.Level, cl.Level]:
+    levels = served(id)
+    return levels[0], levels[-1]
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """The first game is played at every level. Of the others two suffice where the interface is tested: that the
+    levels between them do the same is what `check` proves, of all games at all levels."""
+    kept, left = [], []
+    for item in items:
+        params = (
+            item.callspec.params if isinstance(item, pytest.Function) and hasattr(item, "callspec") else {}
+        )
+        id, level = params.get("game"), params.get("level")
+        module = getattr(item, "module", None)
+        wanted = id is None or getattr(module, "EVERY_GAME", False)
+        if not wanted and id in REPRESENTATIVES.values():
+            vectors = isinstance(registry.game(id).observation, Box)
+            wanted = vectors or getattr(module, "EVERY_KIND", False)
+        if wanted and id is not None and id != registry.games()[0] and isinstance(level, cl.Level):
+            wanted = level in slowest_and_fastest(id)
+        (kept if wanted else left).append(item)
+    items[:] = kept
+    config.hook.pytest_deselected(items=left)
+
+
 @pytest.fixture(params=registry.games())
 def game(request: pytest.FixtureRequest) -> str:
     """The id of each game."""
@@ -206,6 +257,54 @@ def make_all(game: str) -> Iterator[Maker]:
     maker = Maker(game, served(game)[0])
     yield maker
     maker.check()
+
+
+# ---- observations and infos of every kind ----
+
+
+def arrays(observation: Any) -> tuple[Array, ...]:
+    """The arrays of a batch's observation: one, or those of a tuple."""
+    return observation if isinstance(observation, tuple) else (observation,)
+
+
+def rows(observation: Any, which: Any) -> Any:
+    """The observations of these environments of a batch."""
+    if isinstance(observation, tuple):
+        return tuple(part[which] for part in observation)
+    return observation[which]
+
+
+# Of these Gymnasium computes the first observation of an episode with NumPy's float32 sine and cosine, which are off by
+# an ulp now and then, and differ from CPU to CPU.
+ROUGH_STARTS = ("Acrobot-v1",)
+
+
+def assert_same_start(id: str, ours: Any, theirs: Any, *where: object) -> None:
+    """Equal observations of a reset; where Gymnasium's are rough, at most an ulp apart."""
+    if id not in ROUGH_STARTS:
+        assert_same(ours, theirs, *where)
+        return
+    assert (ours.dtype, ours.shape) == (theirs.dtype, theirs.shape)
+    apart = ours.view(np.int32).astype(np.int64) - theirs.view(np.int32)
+    assert np.abs(apart).max(initial=0) <= 1, f"{where}: {np.abs(apart).max()} ulp apart"
+
+
+def as_gymnasium_cuts_them(ours: Mapping[str, Any], theirs: Mapping[str, Any]) -> dict[str, Any]:
+    """Our infos, where Gymnasium has integers cut to these: it takes the type of an entry from the first environment
+    that reports one, and a reset's probability is the int 1."""
+    return {
+        name: value.astype(theirs[name].dtype)
+        if isinstance(value, np.ndarray)
+        and isinstance(theirs.get(name), np.ndarray)
+        and value.dtype != theirs[name].dtype
+        and theirs[name].dtype.kind == "i"
+        else value
+        for name, value in ours.items()
+    }
+
+
+def assert_same_infos(ours: Mapping[str, Any], theirs: Mapping[str, Any], *where: object) -> None:
+    assert_same(as_gymnasium_cuts_them(ours, theirs), dict(theirs), *where)
 
 
 # ---- playing ----

@@ -40,7 +40,10 @@ class _Call(ctypes.Structure):
         ("entry", ctypes.c_void_p),
         ("pack", ctypes.c_void_p),
         *((name, ctypes.c_int64) for name in ("chosen", "broken", "placement", "filling")),
-        *((name, ctypes.c_int64) for name in ("n", "valid", "limit", "inputs", "states", "outputs", "head")),
+        *(
+            (name, ctypes.c_int64)
+            for name in ("n", "valid", "limit", "inputs", "states", "outputs", "head", "starts")
+        ),
         ("arrays", ctypes.POINTER(_Array)),
         ("count", ctypes.c_int64),
     ]
@@ -69,7 +72,8 @@ class Case:
         chosen: what its ``select`` is told besides the parameters: ``in_play`` of a step, ``single`` of an act.
         n, valid, limit, inputs, states, outputs, head: as in Batch and PolicyBatch.
         arrays: by the names of Batch and PolicyBatch; those that a kernel writes are as long as they will be.
-        tensors: of a policy.
+        tensors: of a policy, or the arrays of a tabular game's table, of which ``inputs``, ``states``, ``outputs`` and
+            ``starts`` are outcomes, states, actions and first states.
         broken: which of the broken kernels takes the kernel's place; None for none.
     """
 
@@ -85,6 +89,7 @@ class Case:
     states: int = 0
     outputs: int = 0
     head: str = "argmax"
+    starts: int = 0
     chosen: bool = False
     arrays: dict[str, Part] = field(default_factory=dict)
     tensors: list[Part] = field(default_factory=list)
@@ -203,6 +208,7 @@ class Checker:
             case.states,
             case.outputs,
             HEADS.index(case.head),
+            case.starts,
             arrays,
             len(parts),
         )

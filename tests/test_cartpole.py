@@ -17,7 +17,7 @@ import compute_layers as cl
 from compute_layers import registry
 from conftest import Array, Maker, assert_same, inside, random_actions, served, unchanged_by
 
-CARTPOLE = [id for id in cl.games() if id.startswith("CartPole")]
+CARTPOLE = [id for id in cl.games() if id == "CartPole-v1"]  # CartPole-v0 has the same rules
 pytestmark = pytest.mark.parametrize("game", CARTPOLE, indirect=True)
 
 ATTRIBUTES = {
@@ -297,6 +297,13 @@ def test_pd_returns_500_for_every_one_of_1000_seeds(game: str) -> None:
         run = cl.rollout(game, "pd", episodes=1000, seed=start)
         assert (run.returns == 500).all()
         assert (run.lengths == 500).all()
+
+
+@pytest.mark.parametrize("agent", ["random", "pd", "tree-2", "always-right"])
+def test_cartpole_v0_is_the_same_game_with_another_limit(game: str, agent: str) -> None:
+    longer, shorter = (cl.rollout(id, agent, episodes=300) for id in (game, "CartPole-v0"))
+    assert_same(shorter.lengths, np.minimum(longer.lengths, 200), "lengths")
+    assert_same(shorter.returns, np.minimum(longer.returns, 200.0), "returns")
 
 
 def test_always_right_is_the_baseline(game: str) -> None:

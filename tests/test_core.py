@@ -28,11 +28,12 @@ def batch(level: cl.Level, **changed: Any) -> _core.Batch:
         "stem": GAME.stem,
         "level": level.name,
         "isa": level.isa,
-        "shape": shape_of(GAME.spec),
+        "shape": shape_of(GAME.default),
+        "table": None,
         "num_envs": 3,
         "limit": 5,
         "autoreset": "NextStep",
-        "params": encode_params(GAME, {}),
+        "params": encode_params(GAME.default),
         "options": list(GAME.spec.options.values()),
         "rules": None,
         "copy": True,
@@ -43,8 +44,8 @@ def batch(level: cl.Level, **changed: Any) -> _core.Batch:
 def shape(**changed: int) -> _core.Shape:
     spec = GAME.spec
     sizes = {"params": len(spec.params()), "options": len(spec.options), "fields": len(spec.state)}
-    sizes |= {"observation": 4, "actions": 2, "action": 1}
-    return _core.Shape(observations=0, **{**sizes, **changed})
+    sizes |= {"observation": 4, "actions": 2, "action": 1, "info": 0, "cache": 0}
+    return _core.Shape(observations=0, radix=[], **{**sizes, **changed})
 
 
 @pytest.mark.parametrize("level", NATIVE, ids=str)

@@ -40,7 +40,7 @@ def places(family: Family) -> list[Game]:
 
 def sound(data: st.DataObject, family: Family, game: Game) -> tuple[dict[str, str], Tensors]:
     """Metadata and tensors without fault."""
-    head = data.draw(st.sampled_from(heads(family, game.spec.action)))
+    head = data.draw(st.sampled_from(heads(family, game.action)))
     about = {"family": family.stem, "layer": "algorithm", "head": head, "version": FORMAT_VERSION}
     for choice, names in family.spec.choices.items():
         about[choice] = data.draw(st.sampled_from(names))
@@ -146,8 +146,8 @@ def change_header(data: st.DataObject, file: bytearray) -> None:
 
 def plays(file: AgentFile) -> None:
     """Every level of the agent decides, within its space and alike."""
-    space = file.game.spec.action
-    seen = check.observations_of(file.game.spec.observation, check.Draw(1), 11)
+    space = file.game.action
+    seen = check.observations_of(file.game.observation, check.Draw(1), 11)
     size = sum(tensor.size for tensor in file.tensors.values())
     expected: Any = None
     for level in LEVELS:

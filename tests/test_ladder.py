@@ -11,6 +11,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from rich.console import Console
 from typer.testing import CliRunner
@@ -69,7 +70,13 @@ def test_returns_are_those_of_a_rollout(measured: Ladder) -> None:
     for row in measured.rows:
         if row.returns is not None:
             run = cl.rollout(measured.game, row.agent, episodes=len(row.returns))
-            assert run.returns.tobytes() == row.returns.tobytes()
+            if row.level != "gymnasium":
+                assert run.returns.tobytes() == row.returns.tobytes()
+                continue
+            # Sines that round differently may show in the last digits of rewards, but not in an episode's end.
+            assert np.abs(run.returns - row.returns).max() <= 1e-9 * np.abs(row.returns).max()
+            equal, episodes = measured.as_gymnasium[row.agent]
+            assert (run.returns == row.returns)[:episodes].sum() == equal
     assert not measured.unequal
     assert all(count >= 2 for count in measured.compared.values())
 

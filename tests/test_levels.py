@@ -420,12 +420,12 @@ def test_the_callers_floating_point_mode_does_not_matter_to_agents(
     make: Maker, hostile: Callable[[], Hostile]
 ) -> None:
     """Single calls, observations of a dtype that is rounded, and rollouts in one thread and in several."""
-    spec = registry.game(make.id).spec
-    rows = np.random.default_rng(0).normal(size=(40, spec.observation.size))
+    space = registry.game(make.id).observation
+    rows = np.random.default_rng(0).normal(size=(40, space.size))
     rows[::2] *= 1e-39
     rows[::3] *= -1
-    if isinstance(spec.observation, Discrete):
-        rows = np.abs(rows[:, 0]).astype(np.int64) % spec.observation.n
+    if isinstance(space, Discrete):
+        rows = np.abs(rows[:, 0]).astype(np.int64) % space.n
     for name in agents(make.id):
         policy = load_agent(make.id, name, level="python")
         at = registry.family(policy.family).isas.get(make.level.name, ()) if make.level.isa else (None,)

@@ -16,6 +16,7 @@ import shutil
 import subprocess
 import sys
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import replace
 from functools import cache
 from itertools import product
@@ -31,7 +32,8 @@ from compute_layers import _core, check, registry
 from compute_layers.agents import heads
 from compute_layers.batch import Batch
 from compute_layers.registry import Family, Game
-from compute_layers.spec import Discrete
+from compute_layers.spec import Box, Discrete
+from compute_layers.table import Table
 from conftest import Array
 from native_check import Broken, Case, Checker, Part
 
@@ -73,21 +75,71 @@ def part(array: Any, dtypes: tuple[str, ...] = ()) -> Part:
 
 def game_parts(batch: Batch, actions: Array) -> dict[str, Part]:
     """The arrays of a Batch that stands where this one does."""
-    spec, n = batch.game.spec, batch.num_envs
+    spec, n, space = batch.game.spec, batch.num_envs, batch.setting.observation
     params = np.array(batch.params)
-    seen = np.int64 if isinstance(spec.observation, Discrete) else np.float32
+    seen = np.float32 if isinstance(space, Box) else np.int64
     return {
         "state": part(batch.state, tuple("<f8" if kind is float else "<i8" for kind in spec.state.values())),
         "stream": part(batch.stream, ("<u8",) * len(batch.stream)),
         "elapsed": part(batch.elapsed),
         "action": part(actions),
-        "observation": part(np.zeros((n, spec.observation.size), seen)),
+        "observation": part(np.zeros((n, space.size), seen)),
         "reward": part(np.zeros(n)),
         "terminated": part(np.zeros(n, np.uint8)),
         "truncated": part(np.zeros(n, np.uint8)),
         "params": part(params),
         "rows": part(np.repeat(params, 4)),
+        "info": part(np.zeros((len(spec.info), n)), ("<f8",) * len(spec.info)),
+        "cache": part(np.zeros((batch.game.cache, n)), ("<f8",) * batch.game.cache),
     }
+
+
+def table_parts(table: Table | None) -> dict[str, Any]:
+    """What a case says of the table of a tabular game."""
+    if table is None:
+        return {}
+    arrays = table.arrays()
+    outcomes = np.zeros(arrays["states"].shape, [("p", "<f8"), ("r", "<f8"), ("s", "<i8"), ("t", "<i8")])
+    for field, name in zip("prst", ("probabilities", "rewards", "states", "terminated"), strict=True):
+        outcomes[field] = arrays[name]
+    outcomes["t"] = -outcomes["t"]
+    thresholds = arrays["thresholds"]
+    rest = [part(arrays[name]) for name in ("start_thresholds", "start_states")]
+    return {
+        "tensors": [Part(outcomes.tobytes()), part(thresholds), *rest],
+        "inputs": thresholds.shape[2],
+        "states": table.states,
+        "outputs": table.actions,
+        "starts": len(arrays["start_thresholds"]),
+    }
+
+
+def tables_like(table: Table | None) -> Iterator[Table]:
+    """Tables of as many states and actions, of which the actions have up to as many outcomes as kernels differ by, and
+    one more than that."""
+    if table is None:
+        return
+    rng = np.random.default_rng(0)
+    for most in (1, 2, 3, 5):
+        counts = rng.integers(1, most, (table.states, table.actions), endpoint=True)
+        counts[-1, -1] = most
+        rows = [
+            [
+                [
+                    (p, s, r, t)
+                    for p, s, r, t in zip(
+                        rng.dirichlet(np.ones(k)).tolist(),
+                        rng.integers(0, table.states, k).tolist(),
+                        rng.normal(size=k).tolist(),
+                        (rng.random(k) < 0.3).tolist(),
+                        strict=True,
+                    )
+                ]
+                for k in row
+            ]
+            for row in counts.tolist()
+        ]
+        yield Table(rows, np.full(table.states, 1 / table.states))
 
 
 @cache
@@ -97,23 +149,30 @@ def game_cases(game: Game) -> list[Case]:
     numbers = check.GameScenarios(game, 0)._numbers()
     level, isa = REFERENCE
     cases: list[Case] = []
+    table = table_parts(game.default.table)
 
     def played(n: int, limit: int | None) -> Batch:
         batch = Batch(game, n, level, isa, limit, AutoresetMode.NEXT_STEP, True, {})
         batch.start(np.arange(n), list(range(n)), batch.parse_options(None))
-        for row in draw.actions(game.spec.action, 7, n):
+        for row in draw.actions(game.action, 7, n):
             batch.step(row)
         return batch
 
     def steps(
-        what: str, batch: Batch, valid: int | None = None, plays: tuple[bool, ...] = (True, False)
+        what: str,
+        batch: Batch,
+        valid: int | None = None,
+        plays: tuple[bool, ...] = (True, False),
+        **other: Any,
     ) -> None:
         n = batch.num_envs
-        parts = game_parts(batch, draw.actions(game.spec.action, 1, n)[0])
+        parts = game_parts(batch, draw.actions(game.action, 1, n)[0])
         for in_play in plays:
             named = f"{game.id} step, {what}, {n} lanes, {'in play' if in_play else 'anywhere'}"
             case = Case(named, "step", game.stem, level, isa, arrays=parts, chosen=in_play)
-            cases.append(replace(case, n=n, valid=n if valid is None else valid, limit=batch.limit))
+            cases.append(
+                replace(case, n=n, valid=n if valid is None else valid, limit=batch.limit, **(other or table))
+            )
 
     for n, limit, valid in ((8, None, 8), (16, 7, 13), (264, 9, 260)):
         batch = played(n, limit)
@@ -130,9 +189,14 @@ def game_cases(game: Game) -> list[Case]:
         for lane in range(0, 128, 2):
             if kind is float:
                 batch._views()[name][lane] = draw.choice(numbers)
+            else:
+                low, high = batch.setting.bounds[name]
+                batch._views()[name][lane] = low + draw.below(high - low + 1)
     batch.elapsed[::7] = -1
     batch.elapsed[1::7] = 499
     steps("extreme states", batch, plays=(False,))
+    for other in tables_like(game.default.table):
+        steps(f"{len(other.rows[-1][-1].thresholds)} outcomes", played(16, 500), **table_parts(other))
     for name, value in batch.named_params().items():
         for other in game.spec.choices.get(name, (1.5 * value + 0.25,) if isinstance(value, float) else ()):
             batch = played(16, 500)
@@ -158,9 +222,9 @@ def policy_cases(family: Family) -> list[Case]:
     turns = list(product(choices, ("ordinary", "tied")))
     cases = []
     served = [pair for pair in spaces() if check._serves(family, pair)]
-    pairs = [(game, head) for game in served for head in heads(family, game.spec.action)]
+    pairs = [(game, head) for game in served for head in heads(family, game.action)]
     for number, (game, head) in enumerate(pairs):
-        observation, action = game.spec.observation, game.spec.action
+        observation, action = game.observation, game.action
         for chosen, kind in turns if game.id in registry.games() else [turns[number % len(turns)]]:
             draw = check.Draw(0, 10, number)
             tensors = check.tensors_of(family, head, game, draw, kind)
@@ -191,7 +255,7 @@ def policy_cases(family: Family) -> list[Case]:
                 for tensor in tensors.values()
             ]
             outputs = action.n if discrete else action.size
-            states = observation.n if isinstance(observation, Discrete) else 0
+            states = 0 if isinstance(observation, Box) else observation.n
             case = replace(case, inputs=observation.size, states=states, outputs=outputs)
             cases.append(replace(case, n=n, valid=n - 3))
     return cases

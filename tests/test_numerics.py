@@ -164,3 +164,32 @@ def test_native_gives_the_same_bytes(points: list[float]) -> None:
             f"first {got[wrong[0]].hex()}, specified {want[wrong[0]].hex()}"
         )
         assert got_bits.tobytes() == want_bits.tobytes()
+
+
+def near_points() -> npt.NDArray[np.float64]:
+    """|x| <= 3.9, densely where k changes, and of every k and every exponent of x - k * pi/2 both many doubles and
+    all those next to where the exponent changes."""
+    rng = np.random.default_rng(6)
+    steps = np.arange(-300, 301)
+    found = [rng.uniform(-3.9, 3.9, 300_000), np.array([0.0, -0.0, 3.9, -3.9])]
+    for k in range(-2, 3):
+        centre = k * np.pi / 2
+        for edge in (centre - np.pi / 4, centre + np.pi / 4):
+            found.append(edge + np.arange(-10_000, 10_001) * np.spacing(edge))
+        for e in range(1, 60):
+            for power in (2.0**-e, -(2.0**-e)):
+                found.append((centre + power) + steps * np.spacing(centre + power))
+                found.append(centre + power * rng.uniform(1, 2, 300))
+    points = np.concatenate(found)
+    return points[np.abs(points) <= 3.9]
+
+
+@pytest.mark.emulate
+def test_the_short_reduction_gives_the_same_bytes() -> None:
+    """Wherever it may be used: whether the two agree depends only on k and on the exponents of x and x - k * pi/2."""
+    points = near_points()
+    for name, got, want in zip(
+        ("sin", "cos"), _core.sin_cos_near(points), _core.sin_cos(points), strict=True
+    ):
+        wrong = np.flatnonzero(got.view(np.uint64) != want.view(np.uint64))
+        assert wrong.size == 0, f"{name}({points[wrong[0]].hex()}): {wrong.size} of {points.size} differ"

@@ -11,6 +11,7 @@ import re
 import sys
 from collections.abc import Callable
 from dataclasses import asdict
+from itertools import pairwise
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -25,7 +26,7 @@ if not FOLDER.is_dir():
     pytest.skip("benchmarks/ is not part of a source distribution", allow_module_level=True)
 
 from bars import PEER_BARS
-from results import BEGIN, END, PEERS, SCHEMA, Ours, Row, splice, table
+from results import BEGIN, END, GYMNASIUM_CALL, KERNEL, PARTS, PEERS, SCHEMA, Ours, Row, splice, table
 
 NOT_INSTALLABLE = {"pufferlib", "operant"}  # benchmarks/peers/README.md says why
 
@@ -57,8 +58,8 @@ def result(*rows: Row | dict[str, str], **versions: str) -> dict[str, Any]:
 
 
 def cells(row: Row) -> list[str]:
-    lines = table({"peers": {"others": result(row)}}).splitlines()
-    head, line = lines[0], lines[2]
+    text = table({"peers": {"others": result(row)}})
+    head, _, line = (line for line in text.splitlines() if line.startswith("|"))
     assert head.count("|") == line.count("|")
     return [cell.strip() for cell in line.strip("|").split("|")]
 
@@ -133,6 +134,18 @@ def against(*ours: Ours, **fields: Any) -> Row:
     return Row(**{**vars(ROW), "ours": ours, **fields})
 
 
+def test_rows_stand_in_the_part_of_their_boundary() -> None:
+    ours = [
+        Ours("asm[avx2]", boundary, 1, 1.0, 0.0, 2.0, 0.0) for boundary in ("rollout", GYMNASIUM_CALL, KERNEL)
+    ]
+    rows = [against(entry, subject=entry.boundary) for entry in ours]
+    text = table({"peers": {"others": result(*rows)}})
+    at = [text.index(part) for part in PARTS] + [len(text)]
+    for part, (start, end) in zip((KERNEL, GYMNASIUM_CALL, "rollout"), pairwise(at), strict=True):
+        found = [line for line in text[start:end].splitlines() if line.startswith("|")]
+        assert [line.split(" | ")[0] for line in found[2:]] == [f"| {part}"]
+
+
 def test_a_level_that_is_missing_and_what_only_some_rows_have() -> None:
     found = cells(against(CPP, agreement=0.99951, compile_seconds=1.26))
     assert found[2] == "call, 64, compiled in 1.3 s"
@@ -150,16 +163,19 @@ def test_a_row_that_loses_says_so() -> None:
 
 @pytest.mark.parametrize("name", PEER_BARS)
 def test_a_bar_is_compared_with_asm(name: str) -> None:
-    subject, boundary, n, contestant = re.fullmatch(r"(.*), (.*), n = (\d+) / (.*)", name).groups()  # type: ignore[union-attr]
+    found = re.fullmatch(r"(.*), (kernel|.*, n = \d+) / (.*)", name)
+    assert found is not None
+    subject, at, contestant = found.groups()
+    boundary, _, n = at.partition(", n = ")
     least = PEER_BARS[name]["least"]
     for asm, verdict in ((least, "reached"), (0.99 * least, "SHORT")):
         ours = [
-            Ours(level, boundary, int(n), 1.0, 0.0, ratio, 0.0)
+            Ours(level, boundary, int(n or 256), 1.0, 0.0, ratio, 0.0)
             for level, ratio in (("asm[avx2]", asm), ("cpp[avx2]", 2 * least))
         ]
-        found = cells(against(*ours, subject=subject, contestant=contestant))
-        assert found[-2].startswith(f"≥ {least}")
-        assert found[-1] == verdict
+        cell = cells(against(*ours, subject=subject, contestant=contestant))
+        assert cell[-2].startswith(f"≥ {least}")
+        assert cell[-1] == verdict
 
 
 def test_the_table_tells_what_was_not_measured_and_on_what_the_rest_was() -> None:

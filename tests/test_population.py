@@ -15,8 +15,7 @@ from hypothesis import strategies as st
 import compute_layers as cl
 from compute_layers import registry
 from compute_layers.agents import Agent, AgentFile, agent_file
-from compute_layers.registry import games
-from conftest import LEVELS, Array, assert_same, served
+from conftest import KINDS_OF_AGENTS, LEVELS, Array, assert_same, served
 
 GAME = "CartPole-v1"
 FASTEST = LEVELS[-1]
@@ -119,7 +118,7 @@ def test_any_population(data: st.DataObject) -> None:
     assert_same(outcome(run), one_by_one(file, tensors, **common), "candidates")
 
 
-SHIPPED = [(id, name) for id in games() for name in cl.agents(id) if agent_file(id, name).tensors]
+SHIPPED = [agent for agent in KINDS_OF_AGENTS if agent_file(*agent).tensors]
 
 
 @pytest.mark.parametrize(("id", "name"), SHIPPED)

@@ -17,11 +17,10 @@ from hypothesis import strategies as st
 import compute_layers as cl
 from compute_layers import registry
 from compute_layers.agents import agent_file
-from compute_layers.registry import games
 from compute_layers.spec import Discrete
-from conftest import LEVELS, Array, assert_same, paced, served
+from conftest import KINDS_OF_AGENTS, LEVELS, Array, assert_same, paced, served
 
-AGENTS = [(id, name) for id in games() for name in cl.agents(id)]
+AGENTS = KINDS_OF_AGENTS
 FASTEST = LEVELS[-1]
 SHORT = 60  # steps after which level python's episodes are truncated here
 
@@ -147,7 +146,7 @@ def test_episode_k_is_that_of_seed_plus_k_played_by_hand(shipped: tuple[str, str
 @pytest.mark.parametrize("level", LEVELS, ids=str)
 def test_the_random_agent_draws_from_the_documented_stream(level: cl.Level, game: str) -> None:
     """SeedSequence(seed + k, spawn_key=(1,)), straight from NumPy."""
-    space = registry.game(game).spec.action
+    space = registry.game(game).action
     if not isinstance(space, Discrete):
         pytest.skip("the stream of Box actions is compared in test_agents.py")
     seed, episodes = 2**64 - 10, 20
@@ -214,7 +213,7 @@ def test_a_loaded_agent_brings_its_own_level(shipped: tuple[str, str]) -> None:
 def test_a_rollout_leaves_the_agents_own_streams_alone(game: str) -> None:
     agent, other = (cl.load_agent(game, "random", level="cpp", seed=4) for _ in range(2))
     cl.rollout(game, agent, episodes=10, level="cpp", max_episode_steps=20)
-    space = registry.game(game).spec.observation
+    space = registry.game(game).observation
     seen = np.zeros((6,) if isinstance(space, Discrete) else (6, len(space.low)), np.int64)
     assert_same([agent(seen) for _ in range(10)], [other(seen) for _ in range(10)], "actions")
 

@@ -39,7 +39,7 @@ def box(length: int) -> Box:
 def table(game: Game, seed: int = 0) -> Array:
     """Random actions, one for each state."""
     rng = np.random.default_rng(seed)
-    states, action = game.spec.observation, game.spec.action
+    states, action = game.observation, game.action
     assert isinstance(states, Discrete)
     if isinstance(action, Discrete):
         return rng.integers(0, action.n, states.n)
@@ -47,7 +47,7 @@ def table(game: Game, seed: int = 0) -> Array:
 
 
 def file_of(game: Game, actions: Array) -> AgentFile:
-    head = "vote" if isinstance(game.spec.action, Discrete) else "box"
+    head = "vote" if isinstance(game.action, Discrete) else "box"
     about = {"family": "table", "layer": "algorithm", "head": head, "version": FORMAT_VERSION}
     return AgentFile("made up", game, about, {"actions": actions})
 
@@ -229,7 +229,7 @@ def test_a_table_of_another_size_is_refused(actions: Array) -> None:
 
 def test_a_vector_of_numbers_is_no_state() -> None:
     game = next(
-        registry.game(id) for id in registry.games() if isinstance(registry.game(id).spec.observation, Box)
+        registry.game(id) for id in registry.games() if isinstance(registry.game(id).observation, Box)
     )
     about = {"family": "table", "layer": "algorithm", "head": "vote", "version": FORMAT_VERSION}
     with pytest.raises(ValueError, match="a vector of numbers; allowed: the number of a state"):

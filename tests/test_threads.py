@@ -65,7 +65,7 @@ def batch_job(id: str, level: cl.Level, seed: int) -> Callable[[], Any]:
 
 def made_up(id: str, family: Family) -> AgentFile:
     game = registry.game(id)
-    head = heads(family, game.spec.action)[0]
+    head = heads(family, game.action)[0]
     about = {"family": family.stem, "layer": "algorithm", "head": head, "version": FORMAT_VERSION}
     about |= {choice: names[0] for choice, names in family.spec.choices.items()}
     tensors = check.tensors_of(family, head, game, check.Draw(5), "ordinary")
@@ -77,7 +77,7 @@ def agent_job(file: AgentFile, level: cl.Level, seed: int) -> Callable[[], Any]:
 
     def decide() -> Any:
         agent = Agent(file, level.name, level.isa, seed)
-        observation = check.observations_of(file.game.spec.observation, check.Draw(seed), n)
+        observation = check.observations_of(file.game.observation, check.Draw(seed), n)
         return [(agent(observation), agent(observation[0])) for _ in range(times)]
 
     return decide

@@ -81,9 +81,7 @@ def joined(trees: list[dict[str, Array]]) -> dict[str, Array]:
 
 
 def made_up(observation: Space, action: Space) -> Game:
-    return replace(
-        CARTPOLE, id="made up", spec=replace(CARTPOLE.spec, observation=observation, action=action)
-    )
+    return replace(CARTPOLE, spec=replace(CARTPOLE.spec, observation=observation, action=action))
 
 
 def numbers(inputs: int) -> Box:

@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 import compute_layers as cl
 from compute_layers import registry
 from compute_layers.agents import Agent
-from compute_layers.batch import Batch
+from compute_layers.batch import Batch, rows_of
 from compute_layers.check import (
     Draw,
     MadeUp,
@@ -36,7 +36,7 @@ from compute_layers.check import (
 )
 from compute_layers.pcg64 import PCG64
 from compute_layers.registry import Game, game
-from compute_layers.spec import Box, Discrete, Space
+from compute_layers.spec import ActionSpace, Box, Discrete, Space
 
 GOLDEN = Path(__file__).parents[1] / "tests" / "golden"
 SEED, ACTION_SEED = 7, 8
@@ -46,7 +46,7 @@ PYTHON = cl.Level("python", None)
 NUMBERS = 40  # most parameters of a policy, where the family has policies so small
 ROWS = 6  # observations of a policy
 VECTOR, BOUNDED = Box((-np.inf,) * 3, (np.inf,) * 3), Box((-1.0, -0.5), (1.0, 0.25))
-SPACES: list[tuple[Space, Space]] = [
+SPACES: list[tuple[Space, ActionSpace]] = [
     (VECTOR, Discrete(3)),
     (VECTOR, Discrete(2)),
     (VECTOR, BOUNDED),
@@ -60,7 +60,7 @@ def exactly(number: Any) -> str:
     return f"{float(number)!r:<24} {float(number).hex()}" if number.dtype.kind == "f" else str(int(number))
 
 
-def random_action(space: Space, rng: PCG64) -> NDArray[Any]:
+def random_action(space: ActionSpace, rng: PCG64) -> NDArray[Any]:
     """An action for a batch of one."""
     if isinstance(space, Discrete):
         return np.array([rng.integers(space.n)], np.int64)
@@ -73,7 +73,7 @@ def situation(batch: Batch) -> Iterator[str]:
     width = max(map(len, [*batch.game.spec.state, "observation"]))
     for name, view in batch._views().items():
         yield f"    {name:<{width}}  {exactly(view[0])}"
-    seen = ", ".join(str(number) for number in batch.observations()[0].ravel())
+    seen = ", ".join(str(number) for number in rows_of(batch.observations())[0].ravel())
     yield f"    {'observation':<{width}}  {seen}"
 
 
@@ -89,7 +89,7 @@ def episodes(found: Game, level: cl.Level, limit: int | None) -> Iterator[str]:
     left = MOST
     for step in range(1, MOST + 4):
         resets = batch.elapsed[0] < 0
-        action = random_action(found.spec.action, rng)
+        action = random_action(found.action, rng)
         _, reward, terminated, truncated, _ = batch.step(action)
         chosen = ", ".join(str(number) for number in action.ravel())
         yield f"step {step}, action {chosen}" + (
@@ -127,7 +127,7 @@ def small_policies(stem: str) -> list[tuple[MadeUp, dict[str, NDArray[Any]]]]:
     spaces = [with_spaces(game(cl.games()[0]), *pair) for pair in SPACES]
     found: dict[Any, tuple[MadeUp, dict[str, NDArray[Any]]]] = {}
     for made_up in made_up_policies(family, spaces):
-        case = (type(made_up.game.spec.observation), made_up.head, *made_up.choices.values())
+        case = (type(made_up.game.observation), made_up.head, *made_up.choices.values())
         if made_up.kind == "ordinary" and case not in found:
             found[case] = made_up, largest_tensors(family, made_up.head, made_up.game, NUMBERS)
     return list(found.values())
@@ -144,7 +144,7 @@ def decisions(stem: str, level: cl.Level = PYTHON) -> str:
             lines.append(f"{name}  {tensor.dtype} {tensor.shape}")
             lines += [f"    {row(part)}" for part in (tensor if tensor.ndim > 1 else [tensor])]
         file = file_of(registry.family(stem), made_up.game, made_up.head, made_up.choices, tensors)
-        observations = observations_of(made_up.game.spec.observation, Draw(SEED), ROWS)
+        observations = observations_of(made_up.game.observation, Draw(SEED), ROWS)
         actions = Agent(file, level.name, level.isa, SEED)(observations)
         for observation, action in zip(observations, actions, strict=True):
             lines += [f"observation {row(observation)}", f"    action {row(action)}"]

@@ -29,8 +29,8 @@ from compute_layers.agents import heads
 from compute_layers.check import Draw, tensors_of, with_spaces
 from compute_layers.measure import WIDE, conditions_line
 from compute_layers.registry import Family, Game
-from compute_layers.show import CONTINUED, VERSIONS, Version, sections, titles
-from compute_layers.spec import Box, Discrete, Form, Space
+from compute_layers.show import CONTINUED, VERSIONS, Version, names, sections, titles
+from compute_layers.spec import ActionSpace, Box, Discrete, Form, Space, Tuple
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
@@ -74,9 +74,10 @@ def versions(folder: str, stem: str) -> list[Version]:
     """The sources in the tree, level python first."""
     found = []
     for level, _, place, suffix, language in VERSIONS:
-        path = f"{place}/{folder}/{stem}.{suffix}"
-        if (ROOT / path).exists():
-            found.append(Version(level, path, language, (ROOT / path).read_text(encoding="utf-8")))
+        for name in names(folder, stem, level):
+            path = f"{place}/{folder}/{name}.{suffix}"
+            if (ROOT / path).exists():
+                found.append(Version(level, path, language, (ROOT / path).read_text(encoding="utf-8")))
     return found
 
 
@@ -89,7 +90,10 @@ def docstring(version: Version) -> str:
 
 def levels(sources: Sequence[Version]) -> Block:
     """Which levels and isas are written, and where."""
-    place = {version.level: f"[{version.path}](../../{version.path})" for version in sources}
+    place: dict[str, str] = {}
+    for version in sources:
+        link = f"[{version.path}](../../{version.path})"
+        place[version.level] = f"{place[version.level]}, {link}" if version.level in place else link
     cpp = ["baseline", "avx2", *(["avx512"] if "asm, AVX-512" in place else [])]
     rows = [("python", "", place["python"]), ("cpp", ", ".join(cpp), place["cpp"])]
     rows += [("asm", isa, place.get(level, "not written")) for level, isa in ISAS.items()]
@@ -206,6 +210,8 @@ def speed(subjects: Sequence[str]) -> Iterator[Block]:
 def described(space: Space) -> str:
     if isinstance(space, Discrete):
         return f"`Discrete({space.n})`, int64"
+    if isinstance(space, Tuple):
+        return f"`Tuple` of {codes(f'Discrete({part.n})' for part in space.spaces)}, int64"
     pairs = ", ".join(f"[{low!r}, {high!r}]" for low, high in zip(space.low, space.high, strict=True))
     return f"`Box` of {space.size} float32 in {pairs}"
 
@@ -220,7 +226,7 @@ def limit(game: Game) -> str:
 def game_page(stem: str) -> str:
     games = [registry.game(id) for id in cl.games() if registry.game(id).stem == stem]
     spec, sources = games[0].spec, versions("games", stem)
-    params = [spec.params(**game.entry.kwargs) for game in games]
+    params = [game.default.params for game in games]
     arguments = inspect.signature(spec.params).parameters.values()
     kinds = {float: "float64", int: "int64"}
     named = {name: f"`{name}`, one of {codes(allowed)}" for name, allowed in spec.choices.items()}
@@ -231,8 +237,11 @@ def game_page(stem: str) -> str:
             [docstring(sources[0])],
             ["## Data"],
             [
-                f"* observation: {described(spec.observation)}",
-                f"* action: {described(spec.action)}",
+                *(
+                    f"* observation: {space}"
+                    for space in dict.fromkeys(described(g.observation) for g in games)
+                ),
+                f"* action: {described(games[0].action)}",
                 f"* a step {'draws' if spec.step_draws else 'does not draw'} from the random stream",
             ],
             table(
@@ -276,7 +285,7 @@ def game_page(stem: str) -> str:
 
 # Spaces for which a page says what a family makes of them.
 OBSERVATIONS: dict[str, Space] = {"`Box`": Box((-1.0,) * 3, (1.0,) * 3), "`Discrete`": Discrete(4)}
-ACTIONS: dict[str, Space] = {
+ACTIONS: dict[str, ActionSpace] = {
     "`Discrete(2)`": Discrete(2),
     "`Discrete`": Discrete(3),
     "`Box`": Box((-1.0,) * 2, (1.0,) * 2),
@@ -284,7 +293,7 @@ ACTIONS: dict[str, Space] = {
 }
 
 
-def heads_for(family: Family, observation: Space, action: Space) -> str:
+def heads_for(family: Family, observation: Space, action: ActionSpace) -> str:
     """The heads that a family has for these spaces, or why it refuses them."""
     game = with_spaces(registry.game(cl.games()[0]), observation, action)
     taken, refused = [], []

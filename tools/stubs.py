@@ -42,6 +42,8 @@ def generate() -> str:
     text = text.replace(
         "(self, *args, **kwargs):", "(self, *args: typing.Any, **kwargs: typing.Any) -> typing.Any:"
     )
+    # A game without a table has none; a pointer that may be null looks like any other.
+    text = text.replace("table: Table,", "table: Table | None,")
     # Generics without parameters, which mypy --strict refuses.
     text = re.sub(r"(?<=[:>] )(list|dict|tuple|memoryview)(?=[:\n]| =)", _with_parameters, text)
     text = re.sub(r"\bnumpy\.ndarray\b(?!\[)", "numpy.typing.NDArray[typing.Any]", text)

@@ -3,25 +3,40 @@
 
     python tools/write_agent.py CartPole-v1 pd --family linear --head threshold --layer algorithm \\
         --tensor W="[[0, 0, 3, 1]]" --tensor b="[0]" --source "…"
+    python tools/write_agent.py Taxi-v4 shortest-way --layer algorithm --rule taxi:shortest_way
+
+A rule is a function of tools/rules, of the observation; its table becomes the agent.
 """
 
 from __future__ import annotations
 
 import argparse
+import importlib
+import inspect
 import json
 import shlex
 import sys
+from collections.abc import Callable
+from itertools import product
 from pathlib import Path
 
 import numpy as np
 
 import compute_layers as cl
-from compute_layers.agents import FORMAT_VERSION, LAYERS, Agent, AgentFile
-from compute_layers.registry import families, game
-from compute_layers.spec import Discrete
+from compute_layers.agents import FORMAT_VERSION, LAYERS, Agent, AgentFile, tensor_forms
+from compute_layers.registry import families, family, game
+from compute_layers.spec import Box, Space, Tuple
 
 ROOT = Path(__file__).parents[1] / "python" / "compute_layers" / "agents"
 EPISODES = 1000  # evaluation seeds 0 … 999
+
+
+def table_of(rule: Callable[..., int], observation: Space) -> str:
+    """What the rule does for each observation, in their order, as JSON."""
+    if isinstance(observation, Box):
+        raise TypeError("a rule becomes a table, which has no rows for a vector of numbers")
+    spaces = observation.spaces if isinstance(observation, Tuple) else (observation,)
+    return json.dumps([rule(*seen) for seen in product(*(range(space.n) for space in spaces))])
 
 
 def main() -> None:
@@ -30,27 +45,38 @@ def main() -> None:
     )
     parser.add_argument("game", choices=cl.games())
     parser.add_argument("name")
-    parser.add_argument("--family", required=True, choices=list(families()))
-    parser.add_argument("--head", required=True, choices=["argmax", "threshold", "box", "vote"])
+    parser.add_argument("--rule", metavar="MODULE:FUNCTION", help="of tools/rules, instead of what follows")
+    parser.add_argument("--family", default="table", choices=list(families()))
+    parser.add_argument("--head", default="vote", choices=["argmax", "threshold", "box", "vote"])
     parser.add_argument("--layer", required=True, choices=LAYERS)
     parser.add_argument("--tensor", action="append", default=[], metavar="NAME=JSON")
-    parser.add_argument("--source", required=True, help="where the rule comes from")
+    parser.add_argument(
+        "--choice", action="append", default=[], metavar="NAME=VALUE", help="such as activation=relu"
+    )
+    parser.add_argument("--source", help="where the rule comes from")
     given = parser.parse_args()
 
     found = game(given.game)
-    dtypes = {name: dtype for name, (dtype, _) in families()[given.family].spec.forms(given.head).items()}
-    integers = isinstance(found.spec.action, Discrete)
-    tensors = {}
-    for entry in given.tensor:
-        name, _, value = entry.partition("=")
-        dtype = dtypes[name] if dtypes[name] != "action" else ("int64" if integers else "float32")
-        tensors[name] = np.array(json.loads(value), dtype)
+    values = dict(entry.split("=", 1) for entry in given.tensor)
+    source = given.source
+    if given.rule is not None:
+        module, name = given.rule.split(":")
+        rule = getattr(importlib.import_module(f"rules.{module}"), name)
+        values["actions"] = table_of(rule, found.observation)
+        source = (
+            source or f"tools/rules/{module}.py, {name}: {' '.join((inspect.getdoc(rule) or '').split())}"
+        )
+    if source is None:
+        parser.error("--source says where the rule comes from")
+    forms = tensor_forms(found, family(given.family), given.head, dict.fromkeys(values, ()))
+    tensors = {name: np.array(json.loads(value), forms[name][0]) for name, value in values.items()}
     metadata = {
         "family": given.family,
         "layer": given.layer,
         "head": given.head,
         "version": FORMAT_VERSION,
-        "source": given.source,
+        **dict(entry.split("=", 1) for entry in given.choice),
+        "source": source,
         "command": shlex.join(["python", "tools/write_agent.py", *sys.argv[1:]]),
     }
     file = AgentFile(given.name, found, metadata, tensors)

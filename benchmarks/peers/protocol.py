@@ -18,8 +18,6 @@ from importlib.metadata import version
 from compute_layers.measure import Contestant, Interleaved, conditions, summary
 from results import SETTINGS, UNSET, Ours, Row
 
-KERNEL = "kernel"  # the native loop over prepared actions
-GYMNASIUM_CALL = "Gymnasium call"  # step(actions) of a vector environment
 PYTHON_CALL = "call from Python"  # of a policy, with n observations
 ROUNDS, QUICK_ROUNDS = 21, 5
 
@@ -33,9 +31,9 @@ class Measurement:
         self._medians = interleaved.result()
         self._samples = interleaved.samples()
 
-    def best(self, *contestants: str) -> Key:
-        """The fastest of these contestants' entries."""
-        found = [key for key in self._medians if key[0] in contestants]
+    def best(self, *contestants: str, boundary: str | None = None) -> Key:
+        """The fastest of these contestants' entries, of all or of those at one boundary."""
+        found = [key for key in self._medians if key[0] in contestants and boundary in (None, key[1])]
         return min(found, key=lambda key: self._medians[key].median)
 
     def row(

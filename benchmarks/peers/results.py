@@ -10,6 +10,22 @@ from typing import Any
 from bars import PEER_BARS
 
 SCHEMA = "compute_layers/peers/1"
+
+# Boundaries of ours: the native loop over prepared actions, step(actions) of a vector environment.
+KERNEL, GYMNASIUM_CALL = "kernel", "Gymnasium call"
+
+# The parts of the table and the boundaries whose rows they have; what is left are policies.
+PARTS = {
+    "Games, our kernel at its best n and theirs at its best:": KERNEL,
+    "Games, the same call on both sides:": GYMNASIUM_CALL,
+    "Policies:": None,
+}
+
+HEAD = (
+    "| what | theirs | boundary, n | ns | ours: boundary, n | asm ns | cpp ns | asm faster by | cpp faster by "
+    "| same actions | must reach | verdict |",
+    "|---|---|---|---|---|---|---|---|---|---|---|---|",
+)
 BEGIN, END = "<!-- benchmarks/peers/run begins -->", "<!-- benchmarks/peers/run ends -->"
 
 # In the order of the table; each has requirements/NAME.txt, and what can be installed measure_NAME.py.
@@ -91,9 +107,10 @@ class Row:
 
     @property
     def name(self) -> str:
-        """By which bars.py knows the row."""
+        """By which bars.py knows the row. Kernels come with both sides at their best n, whatever that is."""
         ours = self.ours[0]
-        return f"{self.subject}, {ours.boundary}, n = {ours.n} / {self.contestant}"
+        size = "" if ours.boundary == KERNEL else f", n = {ours.n}"
+        return f"{self.subject}, {ours.boundary}{size} / {self.contestant}"
 
     def at(self, level: str) -> Ours | None:
         """Our entry at ``asm`` or ``cpp``."""
@@ -117,12 +134,8 @@ class Row:
 
 
 def table(document: Mapping[str, Any]) -> str:
-    """The generated part of the page: a table, what could not be measured, and the conditions."""
-    lines = [
-        "| what | theirs | boundary, n | ns | ours: boundary, n | asm ns | cpp ns | asm faster by | cpp faster by "
-        "| same actions | must reach | verdict |",
-        "|---|---|---|---|---|---|---|---|---|---|---|---|",
-    ]
+    """The generated part of the page: the parts of the table, what could not be measured, and the conditions."""
+    rows: dict[str | None, list[str]] = {boundary: [] for boundary in PARTS.values()}
     reasons = []
     for peer, result in document["peers"].items():
         if "reason" in result:
@@ -132,11 +145,16 @@ def table(document: Mapping[str, Any]) -> str:
                 about = f", {found['subject']}" if found["subject"] else ""
                 reasons.append(f"* {peer}{about}: {found['reason']}")
             else:
-                lines.append(_line(Row.read(found)))
+                row = Row.read(found)
+                boundary = row.ours[0].boundary
+                rows[boundary if boundary in rows else None].append(_line(row))
+    lines = []
+    for part, boundary in PARTS.items():
+        if rows[boundary]:
+            lines += [part, "", *HEAD, *rows[boundary], ""]
     if reasons:
-        lines += ["", "Not measured:", "", *reasons]
-    lines += ["", *_conditions(document["peers"])]
-    return "\n".join(lines)
+        lines += ["Not measured:", "", *reasons, ""]
+    return "\n".join([*lines, *_conditions(document["peers"])])
 
 
 def _line(row: Row) -> str:

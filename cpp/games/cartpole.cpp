@@ -120,8 +120,8 @@ void step(const Batch* b) {
     }
 }
 
-Step* select_step(const double* params, bool in_play) {
-    return plain(*reinterpret_cast<const Params*>(params), in_play) ? step<true> : step<false>;
+Step* select_step(const Batch* b, bool in_play) {
+    return plain(*reinterpret_cast<const Params*>(b->params), in_play) ? step<true> : step<false>;
 }
 
 void reset(const Batch* b, const int64_t* lanes, int64_t count, const double* options) {
@@ -148,6 +148,7 @@ void observe(const Batch* b, const int64_t* lanes, int64_t count) {
 
 }  // namespace
 
-const Game games::cartpole = {Params::kNames, State::kNames, Options::kNames, select_step, reset, observe};
+const Game games::cartpole = {
+    Params::kNames, State::kNames, Options::kNames, select_step, reset, observe, 0, 0, false};
 
 }  // namespace compute_layers::ISA

@@ -12,6 +12,7 @@ from .registry import NAMESPACE as _NAMESPACE
 from .registry import Level, LevelUnavailable, games, levels
 from .registry import game as _game
 from .rollout import Rollout, rollout, rollout_population
+from .tabular import TabularGame
 from .vector import Env, VectorEnv
 
 __all__ = [
@@ -20,6 +21,7 @@ __all__ = [
     "Level",
     "LevelUnavailable",
     "Rollout",
+    "TabularGame",
     "VectorEnv",
     "__version__",
     "agents",

@@ -18,6 +18,7 @@ __all__: list[str] = [
     "Player",
     "PolicyView",
     "Shape",
+    "Table",
     "build",
     "commit",
     "compiler",
@@ -33,6 +34,7 @@ __all__: list[str] = [
     "rollout_population",
     "seed_streams",
     "sin_cos",
+    "sin_cos_near",
 ]
 
 class Shape:
@@ -49,7 +51,31 @@ class Shape:
         observation: typing.SupportsInt | typing.SupportsIndex,
         actions: typing.SupportsInt | typing.SupportsIndex,
         action: typing.SupportsInt | typing.SupportsIndex,
+        info: typing.SupportsInt | typing.SupportsIndex,
+        cache: typing.SupportsInt | typing.SupportsIndex,
+        radix: collections.abc.Sequence[typing.SupportsInt | typing.SupportsIndex],
     ) -> None: ...
+
+class Table:
+    """
+    A tabular game's transitions (cpp/table.hpp).
+    """
+    def __init__(
+        self,
+        *,
+        thresholds: typing.Annotated[numpy.typing.ArrayLike, numpy.uint64],
+        probabilities: typing.Annotated[numpy.typing.ArrayLike, numpy.float64],
+        rewards: typing.Annotated[numpy.typing.ArrayLike, numpy.float64],
+        states: typing.Annotated[numpy.typing.ArrayLike, numpy.int64],
+        terminated: typing.Annotated[numpy.typing.ArrayLike, numpy.int64],
+        start_thresholds: typing.Annotated[numpy.typing.ArrayLike, numpy.uint64],
+        start_states: typing.Annotated[numpy.typing.ArrayLike, numpy.int64],
+    ) -> None: ...
+    @property
+    def address(self) -> int:
+        """
+        Of the struct, for tests that call kernels by their addresses.
+        """
 
 class BatchView:
     """
@@ -58,6 +84,7 @@ class BatchView:
     def field(
         self, field: typing.SupportsInt | typing.SupportsIndex, integers: bool
     ) -> memoryview[typing.Any]: ...
+    def info(self, field: typing.SupportsInt | typing.SupportsIndex) -> memoryview[typing.Any]: ...
     @property
     def action(self) -> memoryview[typing.Any]: ...
     @property
@@ -107,6 +134,7 @@ class Batch:
         level: str,
         isa: str | None,
         shape: Shape,
+        table: Table | None,
         num_envs: typing.SupportsInt | typing.SupportsIndex,
         limit: typing.SupportsInt | typing.SupportsIndex,
         autoreset: str,
@@ -119,6 +147,7 @@ class Batch:
         """
         Index of the first array whose surrounding canary bytes were overwritten; -1 if none.
         """
+    def moved(self) -> None: ...
     def observation(self) -> typing.Any: ...
     def observations(self) -> typing.Any: ...
     def repeat(
@@ -143,6 +172,8 @@ class Batch:
     def step_one(self, action: typing.Any) -> typing.Any: ...
     @property
     def elapsed(self) -> numpy.typing.NDArray[typing.Any]: ...
+    @property
+    def info(self) -> numpy.typing.NDArray[typing.Any]: ...
     @property
     def params(self) -> list[float]: ...
     @params.setter
@@ -183,9 +214,7 @@ class Player:
     def _seed(
         self, low: typing.SupportsInt | typing.SupportsIndex, high: typing.SupportsInt | typing.SupportsIndex
     ) -> None: ...
-    def repeat(
-        self, observation: numpy.typing.NDArray[typing.Any], times: typing.SupportsInt | typing.SupportsIndex
-    ) -> float: ...
+    def repeat(self, observation: typing.Any, times: typing.SupportsInt | typing.SupportsIndex) -> float: ...
     @property
     def _streams(self) -> numpy.typing.NDArray[numpy.uint64]: ...
     @_streams.setter
@@ -219,6 +248,7 @@ def rollout(
     level: str,
     isa: str | None,
     shape: Shape,
+    table: Table | None,
     rules: typing.Any,
     params: collections.abc.Sequence[typing.SupportsFloat | typing.SupportsIndex],
     options: collections.abc.Sequence[typing.SupportsFloat | typing.SupportsIndex],
@@ -239,6 +269,7 @@ def rollout_population(
     level: str,
     isa: str | None,
     shape: Shape,
+    table: Table | None,
     rules: typing.Any,
     params: collections.abc.Sequence[typing.SupportsFloat | typing.SupportsIndex],
     options: collections.abc.Sequence[typing.SupportsFloat | typing.SupportsIndex],
@@ -269,6 +300,7 @@ def seed_streams(
     spawn_key: typing.SupportsInt | typing.SupportsIndex | None = None,
 ) -> numpy.typing.NDArray[numpy.uint64]: ...
 def sin_cos(x: typing.Annotated[numpy.typing.ArrayLike, numpy.float64]) -> tuple[typing.Any, ...]: ...
+def sin_cos_near(x: typing.Annotated[numpy.typing.ArrayLike, numpy.float64]) -> tuple[typing.Any, ...]: ...
 
 __version__: str
 build: str

@@ -16,7 +16,7 @@ from . import _core, registry
 from .batch import parse_seed, shape_of
 from .interpreter import PolicyInterpreter
 from .registry import Family, Game, families, family, game, resolve, unknown
-from .spec import Box, Discrete, Space
+from .spec import Box, Discrete, Space, seen_by_policies
 
 LAYERS = ("algorithm", "search", "symbolic", "subsymbolic", "agi")
 FORMAT_VERSION = "1"
@@ -100,10 +100,10 @@ class AgentFile:
         )
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "game": self.game.id, "family": self.family.stem}
+        return {**self.__dict__, "family": self.family.stem}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        self.__dict__.update(state, game=game(state["game"]), family=family(state["family"]))
+        self.__dict__.update(state, family=family(state["family"]))
 
 
 def heads(family: Family, action: Space) -> list[str]:
@@ -117,7 +117,7 @@ def heads(family: Family, action: Space) -> list[str]:
 
 def sizes_of(game: Game, head: str) -> dict[str, int]:
     """The sizes that a game gives to the words in the shapes of tensors."""
-    action, observation = game.spec.action, game.spec.observation
+    action, observation = game.action, seen_by_policies(game.observation)
     outputs = action.n if isinstance(action, Discrete) else action.size
     sizes = {
         "inputs": observation.size,
@@ -125,7 +125,7 @@ def sizes_of(game: Game, head: str) -> dict[str, int]:
         "rows": 1 if head == "threshold" else outputs,
         "action": action.size,
     }
-    return sizes | ({"states": observation.n} if isinstance(observation, Discrete) else {})
+    return sizes if isinstance(observation, Box) else sizes | {"states": observation.n}
 
 
 def layers_of(family: Family, names: Iterable[str]) -> int:
@@ -148,7 +148,7 @@ def tensor_forms(
     """
     sizes = sizes_of(game, head)
     forms = family.spec.forms(head)
-    of_action = "int64" if isinstance(game.spec.action, Discrete) else "float32"
+    of_action = "int64" if isinstance(game.action, Discrete) else "float32"
     found = {}
     layers = layers_of(family, shapes) if family.spec.layered else 1
     for layer in range(layers):
@@ -183,8 +183,8 @@ def check_tensors(
     Raises:
         ValueError: a wrong head, name, dtype or shape, or a number that is not finite or not an action.
     """
-    if head not in heads(family, game.spec.action):
-        raise unknown(f"{what}: head", head, heads(family, game.spec.action))
+    if head not in heads(family, game.action):
+        raise unknown(f"{what}: head", head, heads(family, game.action))
     stack = () if candidates is None else (candidates,)
     forms = tensor_forms(
         game, family, head, {name: tensor.shape[len(stack) :] for name, tensor in tensors.items()}
@@ -205,7 +205,7 @@ def check_tensors(
     try:
         for c in range(candidates or 1):
             own = checked if candidates is None else {name: tensor[c] for name, tensor in checked.items()}
-            family.spec.check(game.spec.observation, game.spec.action, head, own)
+            family.spec.check(seen_by_policies(game.observation), game.action, head, own)
     except ValueError as problem:
         raise ValueError(f"{what}: {problem}") from None
     return checked
@@ -213,19 +213,18 @@ def check_tensors(
 
 def interpreter_of(file: AgentFile, tensors: Mapping[str, NDArray[Any]]) -> PolicyInterpreter:
     """Level python of a file's policy, with these tensors."""
-    spec = file.game.spec
-    return PolicyInterpreter(
-        file.family, file.head, spec.observation.size, spec.action, tensors, file.choices
-    )
+    game = file.game
+    inputs = seen_by_policies(game.observation).size
+    return PolicyInterpreter(file.family, file.head, inputs, game.action, tensors, file.choices)
 
 
 def kernel_arguments(file: AgentFile) -> dict[str, Any]:
     """What the native core is told of a policy beside its level and tensors."""
-    spec, family = file.game.spec, file.family.spec
-    bounds = spec.action if isinstance(spec.action, Box) else None
+    action, family = file.game.action, file.family.spec
+    bounds = action if isinstance(action, Box) else None
     return {
         "head": file.head,
-        "shape": shape_of(spec),
+        "shape": shape_of(file.game.default),
         "choices": [allowed.index(file.choices[name]) for name, allowed in family.choices.items()],
         "low": list(bounds.low) if bounds else [],
         "high": list(bounds.high) if bounds else [],
@@ -237,7 +236,8 @@ class Agent(_core.Player):
     """A policy at one level: ``agent(observation)`` is its action.
 
     One observation of shape (k,) gives a Python int (Discrete) or a float32 array (Box); n of them, shape
-    (n, k), give int64 (n,) or float32 (n, m). Other real dtypes are cast. Row i of a stochastic policy draws
+    (n, k), give int64 (n,) or float32 (n, m). Other real dtypes are cast. Observations of a ``Tuple`` may also
+    come as environments return them, a tuple of k ints or of k arrays (n,). Row i of a stochastic policy draws
     from ``SeedSequence(seed + i, spawn_key=(1,))``.
 
     Attributes:
@@ -295,9 +295,8 @@ def _rebuild(file: AgentFile, level: str, isa: str | None, seed: int, streams: N
 
 
 @cache
-def _shipped(id: str) -> dict[str, AgentFile]:
-    found = game(id)
-    folder = Path(__file__).parent / "agents" / found.stem / id
+def _shipped(found: Game) -> dict[str, AgentFile]:
+    folder = Path(__file__).parent / "agents" / found.stem / found.id
     agents = [AgentFile.read(path, found) for path in sorted(folder.glob("*.safetensors"))]
     agents.sort(key=lambda agent: (LAYERS.index(agent.layer), agent.metadata.get("order", ""), agent.name))
     return {agent.name: agent for agent in agents}
@@ -309,10 +308,10 @@ def agents(game: str) -> tuple[str, ...]:
     Raises:
         ValueError: there is no such game.
     """
-    return tuple(_shipped(registry.game(game).id))
+    return tuple(_shipped(registry.game(game)))
 
 
-def agent_file(game_id: str, agent: str | os.PathLike[str]) -> AgentFile:
+def agent_file(game_id: str | Game, agent: str | os.PathLike[str]) -> AgentFile:
     """The shipped agent of this name, or the policy in this ``.safetensors`` file.
 
     Raises:
@@ -322,14 +321,19 @@ def agent_file(game_id: str, agent: str | os.PathLike[str]) -> AgentFile:
     found = game(game_id)
     if isinstance(agent, os.PathLike) or str(agent).endswith(".safetensors"):
         return AgentFile.read(Path(agent), found)
-    shipped = _shipped(found.id)
+    shipped = _shipped(found)
     if agent not in shipped:
         raise unknown(f"agent of {found.id}", agent, shipped)
     return shipped[agent]
 
 
 def load_agent(
-    game: str, agent: str | os.PathLike[str], *, level: str = "auto", isa: str | None = None, seed: int = 0
+    game: str | Game,
+    agent: str | os.PathLike[str],
+    *,
+    level: str = "auto",
+    isa: str | None = None,
+    seed: int = 0,
 ) -> Agent:
     """An agent to call.
 

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import inspect
 import math
 import operator
 from collections.abc import Callable, Mapping, Sequence
@@ -16,8 +15,8 @@ from numpy.typing import NDArray
 
 from . import _core
 from .interpreter import GameInterpreter
-from .registry import Game, game, resolve, unknown
-from .spec import Discrete, Spec
+from .registry import Game, Setting, resolve, unknown
+from .spec import Box, Discrete, Spec, Tuple
 
 NO_LIMIT = 2**63 - 1
 MAX_ENVS = 2**31 - 1
@@ -27,17 +26,26 @@ TAKEN = 3  # row of `parked` that says whether the draw was taken; before it hig
 Snapshot = dict[str, Any]
 
 
-def shape_of(spec: Spec) -> _core.Shape:
+def shape_of(setting: Setting) -> _core.Shape:
     """The sizes of a game's arrays."""
+    game, observation, action = setting.game, setting.observation, setting.action
     return _core.Shape(
-        params=len(spec.params()),
-        options=len(spec.options),
-        fields=len(spec.state),
-        observations=spec.observation.n if isinstance(spec.observation, Discrete) else 0,
-        observation=spec.observation.size,
-        actions=spec.action.n if isinstance(spec.action, Discrete) else 0,
-        action=spec.action.size,
+        params=len(setting.params),
+        options=len(game.spec.options),
+        fields=len(game.spec.state),
+        observations=0 if isinstance(observation, Box) else observation.n,
+        observation=observation.size,
+        radix=[space.n for space in observation.spaces] if isinstance(observation, Tuple) else [],
+        actions=action.n if isinstance(action, Discrete) else 0,
+        action=action.size,
+        info=len(game.spec.info),
+        cache=game.cache,
     )
+
+
+def rows_of(observations: Any) -> NDArray[Any]:
+    """The observations of a batch as one array, a row for each environment: those of a ``Tuple`` are columns."""
+    return np.stack(observations, axis=-1) if isinstance(observations, tuple) else observations
 
 
 def encode(spec: Spec, name: str, value: Any) -> float:
@@ -69,19 +77,9 @@ def _huge(value: Any) -> str:
     return f"an int of {value.bit_length()} bits" if isinstance(value, int) else repr(value)
 
 
-def encode_params(game: Game, arguments: Mapping[str, Any]) -> list[float]:
-    """The params for these constructor arguments (on top of the id's own).
-
-    Raises:
-        TypeError: an argument that the game does not have.
-    """
-    try:
-        bound = inspect.signature(game.spec.params).bind(**{**game.entry.kwargs, **arguments})
-    except TypeError as problem:
-        allowed = ", ".join(inspect.signature(game.spec.params).parameters) or "none"
-        raise TypeError(f"{game.id}: {problem}; arguments of the game: {allowed}") from None
-    params = game.spec.params(*bound.args, **bound.kwargs)
-    return [encode(game.spec, name, value) for name, value in params.items()]
+def encode_params(setting: Setting) -> list[float]:
+    """The params as numbers."""
+    return [encode(setting.game.spec, name, value) for name, value in setting.params.items()]
 
 
 def parse_seed(seed: Any) -> int:
@@ -104,6 +102,9 @@ class Batch(_core.Batch):
 
     Attributes:
         names: the params, in the order of ``params``.
+        setting: the game with its arguments.
+        masks: of ``SPEC.masks``, an array with a row for each state.
+        attributes: what the game's table shows, by name.
         watched: whether somebody holds the generators, so that they must be kept in step.
         seeds: the seed of each lane's stream: what it was seeded with, -1 after its generator was replaced,
             None before the first reset.
@@ -130,21 +131,32 @@ class Batch(_core.Batch):
         self.limit = parse_limit(max_episode_steps)
         self.autoreset_mode = autoreset_mode
         self.copy = bool(copy)
-        self.arguments = dict(arguments)
-        self.names = list(game.spec.params())
+        self.setting = game.setting(arguments)
+        self.arguments = dict(self.setting.arguments)
+        self.names = list(self.setting.params)
+        table = self.setting.table
+        self.masks = {} if table is None else {name: rows(table) for name, rows in game.spec.masks.items()}
+        self.attributes: dict[str, Any] = {}
+        if table is not None:
+            self.attributes = {
+                "P": table.P,
+                "initial_state_distrib": table.initial_state_distrib,
+                **table.attributes,
+            }
         self._generators: tuple[np.random.Generator, ...] | None = None
         self.watched = False
         super().__init__(
             stem=game.stem,
             level=self.level,
             isa=self.isa,
-            shape=shape_of(game.spec),
+            shape=shape_of(self.setting),
+            table=None if table is None else table.native,
             num_envs=self.num_envs,
             limit=self.limit,
             autoreset=autoreset_mode.value,
-            params=encode_params(game, arguments),
+            params=encode_params(self.setting),
             options=list(game.spec.options.values()),
-            rules=GameInterpreter(game) if self.level == "python" else None,
+            rules=GameInterpreter(self.setting) if self.level == "python" else None,
             copy=self.copy,
         )
         self.seeds: list[int | None] = [None] * self.num_envs
@@ -152,16 +164,33 @@ class Batch(_core.Batch):
     # ---- params ----
 
     def has_param(self, name: str) -> bool:
-        return name in self.names
+        return name in self.names or name in self.game.spec.lists
 
-    def get_param(self, name: str) -> float | str:
+    def get_param(self, name: str) -> Any:
+        """A number, the name of a choice, or a list of several params."""
+        if name in self.game.spec.lists:
+            return [self.get_param(part) for part in self.game.spec.lists[name]]
         value = self.params[self.names.index(name)]
         choices = self.game.spec.choices.get(name)
         return choices[int(value)] if choices else value
 
     def set_param(self, name: str, value: Any) -> None:
+        """Set a param, or all params of a list.
+
+        Raises:
+            ValueError: not finite, not one of the choices, or too few or too many for the list.
+            TypeError: not a number; not a list.
+        """
+        parts: Sequence[str] = self.game.spec.lists.get(name, ())
+        if not parts:
+            parts, value = [name], [value]
+        elif not isinstance(value, (list, tuple, np.ndarray)):
+            raise TypeError(f"{name} is {value!r}; allowed: a list of {len(parts)} numbers")
+        elif len(value) != len(parts):
+            raise ValueError(f"{name} has length {len(value)}; allowed: {len(parts)}")
         params = self.params
-        params[self.names.index(name)] = encode(self.game.spec, name, value)
+        for part, number in zip(parts, value, strict=True):
+            params[self.names.index(part)] = encode(self.game.spec, part, number)
         self.params = params
 
     def named_params(self) -> dict[str, float | str]:
@@ -343,6 +372,13 @@ class Batch(_core.Batch):
             if not np.isfinite(values).all():
                 wrong = values[~np.isfinite(values)][0]
                 raise ValueError(f"state[{name!r}] has {wrong}; allowed: finite numbers")
+        for name, (low, high) in self.setting.bounds.items():
+            values = parts["state"][name]
+            outside = (values < low) | (values > high)
+            if outside.any():
+                raise ValueError(
+                    f"state[{name!r}] has {values[outside][0]}; allowed: integers {low} to {high}"
+                )
         self._apply(parts)
 
     def _apply(self, parts: Mapping[str, Any]) -> None:
@@ -420,7 +456,7 @@ class Batch(_core.Batch):
         self._pull()
         state = self.snapshot() if self.started else None
         settings = (
-            self.game.id,
+            self.game,
             self.num_envs,
             self.level,
             self.isa,
@@ -456,7 +492,7 @@ def _rebuild(
     seeds: list[int | None],
     watched: bool,
 ) -> Batch:
-    batch = Batch(game(settings[0]), *settings[1:])
+    batch = Batch(*settings)
     batch.params = params
     batch.stream[:] = stream
     batch.seeds = list(seeds)

@@ -34,10 +34,10 @@ from rich.text import Text
 
 from . import registry
 from .agents import FORMAT_VERSION, Agent, AgentFile, heads, sizes_of, tensor_forms
-from .batch import NO_LIMIT, Batch, Snapshot
+from .batch import NO_LIMIT, Batch, Snapshot, rows_of
 from .pcg64 import PCG64
 from .registry import Family, Game, Level, LevelUnavailable
-from .spec import Box, Discrete, Space
+from .spec import ActionSpace, Box, Discrete, Space, Tuple, seen_by_policies
 
 DIGESTS = Path(__file__).parent / "digests"
 SHORT, FULL = (4, 64), (64, 1000)  # lanes, which are seeded 0, 1, …, and steps of the two digests
@@ -48,7 +48,18 @@ PRINTED = 3  # mismatches of one row that are printed in full
 
 STREAM = ("state_high", "state_low", "inc_high", "inc_low", "half")
 # The arrays of a batch in the order of cpp/lanes.cpp: state, stream, then
-BEHIND_STREAM = ("elapsed", "action", "observation", "reward", "terminated", "truncated", "params", "rows")
+BEHIND_STREAM = (
+    "elapsed",
+    "action",
+    "observation",
+    "reward",
+    "terminated",
+    "truncated",
+    "info",
+    "cache",
+    "params",
+    "rows",
+)
 PARKED = ("high", "low", "half", "taken")  # of the stream, before what was drawn ahead
 
 Array = NDArray[Any]
@@ -238,7 +249,7 @@ class Draw:
     def real(self, low: float = -1.0, high: float = 1.0) -> float:
         return self._rng.uniform(low, high)
 
-    def actions(self, space: Space, steps: int, n: int) -> Array:
+    def actions(self, space: ActionSpace, steps: int, n: int) -> Array:
         """Actions of n lanes: int64 (steps, n), or float32 (steps, n, k); some of the latter are out of
         bounds, which is allowed."""
         if isinstance(space, Discrete):
@@ -256,7 +267,7 @@ class Draw:
 
 
 @cache
-def digest_actions(space: Space, lanes: int, steps: int) -> Array:
+def digest_actions(space: ActionSpace, lanes: int, steps: int) -> Array:
     """The actions of a digest. Those of a lane are a stream of their own and do not depend on the seed."""
     streams = [PCG64.from_seed(lane, (DIGEST_KEY,)) for lane in range(lanes)]
     if isinstance(space, Discrete):
@@ -288,6 +299,7 @@ class GameScenarios:
         self._spec = game.spec
         self._seed = seed
         self._floats = [name for name, kind in game.spec.state.items() if kind is float]
+        self._integers = game.default.bounds
 
     def __iter__(self) -> Iterator[Scenario]:
         yield from self._trajectories()
@@ -318,6 +330,11 @@ class GameScenarios:
         seeds = [self._seed + lane for lane in lanes or range(batch.num_envs)]
         batch.start(np.arange(batch.num_envs), seeds, batch.parse_options(None))
 
+    def _drawn(self, draw: Draw, place: Mapping[str, float]) -> dict[str, float]:
+        """The place, its integers drawn within their bounds."""
+        drawn = {name: low + draw.below(high - low + 1) for name, (low, high) in self._integers.items()}
+        return {**drawn, **place}
+
     def _other_options(self) -> list[float]:
         """Options of reset that are not the defaults, where the game takes them."""
         defaults = dict(self._spec.options)
@@ -333,10 +350,12 @@ class GameScenarios:
     def _record(self, trace: Trace, batch: Batch, moment: str, outcome: Any = None) -> None:
         n = batch.num_envs
         seen = batch.observations()
-        final = np.zeros_like(seen)
+        final = np.zeros_like(rows_of(seen))
+        said = np.zeros((n, len(self._spec.info)))
         if outcome is None:
             reward, terminated, truncated = np.zeros(n), np.zeros(n, np.bool_), np.zeros(n, np.bool_)
         else:
+            said = batch.info.T
             seen, reward, terminated, truncated, info = outcome
             if info:
                 final[info["_final_obs"]] = info["final_obs"]
@@ -344,11 +363,12 @@ class GameScenarios:
             moment,
             **batch._views(),
             elapsed=batch.elapsed,
-            observation=seen,
+            observation=rows_of(seen),
             reward=reward,
             terminated=terminated,
             truncated=truncated,
             final=final,
+            info=said,
             stream=batch.stream.T,
             parked=batch.parked.T,
         )
@@ -380,7 +400,7 @@ class GameScenarios:
                 yield self._trajectory(key, mode, n, steps, limit)
 
     def _trajectory(self, key: int, mode: AutoresetMode, n: int, steps: int, limit: int | None) -> Scenario:
-        actions = Draw(self._seed, 1, key).actions(self._spec.action, steps, n)
+        actions = Draw(self._seed, 1, key).actions(self._game.action, steps, n)
         some = np.arange(0, n, 3)
 
         def play(level: Level) -> Trace:
@@ -403,7 +423,7 @@ class GameScenarios:
         """Where something may change: zeros, denormals, params and bounds with their neighbours, angles up
         to and beyond the end of accuracy, and what overflows."""
         params = [value for value in self._defaults().values() if isinstance(value, float)]
-        space = self._spec.observation
+        space = self._game.observation
         bounds = [*space.low, *space.high] if isinstance(space, Box) else []
         marks = [0.0, 2.0**-1074, 1e-310, 2.0**-1022, 2.0**-27, 1.0, *params, *bounds]
         marks += [math.pi * turn / 4 for turn in (1, 2, 3, 4, 6, 8)]
@@ -416,18 +436,20 @@ class GameScenarios:
         places = [{name: number} for name in self._floats for number in numbers]
         places += [{**zeros, **place} for place in places]
         places += [dict.fromkeys(self._floats, number) for number in numbers]
-        choices = self._spec.action.n if isinstance(self._spec.action, Discrete) else 2
+        integers = Draw(self._seed, 11)
+        places = [self._drawn(integers, place) for place in places]
+        choices = self._game.action.n if isinstance(self._game.action, Discrete) else 2
         for choice in range(choices):
-            actions = Draw(self._seed, 2, choice).actions(self._spec.action, 3, len(places))
-            if isinstance(self._spec.action, Discrete):
+            actions = Draw(self._seed, 2, choice).actions(self._game.action, 3, len(places))
+            if isinstance(self._game.action, Discrete):
                 actions[0] = choice
             # Only in this mode does the state that ended an episode remain to be seen.
             mode = AutoresetMode.DISABLED
             yield self._extreme(f"one number of the state, action {choice}", places, actions, None, mode)
         draw = Draw(self._seed, 3)
-        mixed = [{name: draw.choice(numbers) for name in self._floats} for _ in range(251)]
+        mixed = [self._drawn(draw, {name: draw.choice(numbers) for name in self._floats}) for _ in range(251)]
         for mode, limit in zip(AutoresetMode, (None, 1, 500), strict=True):
-            actions = draw.actions(self._spec.action, 4, len(mixed))
+            actions = draw.actions(self._game.action, 4, len(mixed))
             yield self._extreme(f"all numbers of the state, {mode.value}", mixed, actions, limit, mode)
 
     def _extreme(
@@ -473,9 +495,11 @@ class GameScenarios:
         places = [{**zeros, name: number} for name in self._floats for number in moderate]
         places += [{name: number} for name in self._floats for number in moderate]
         places += [{name: draw.choice(moderate) for name in self._floats} for _ in range(100)]
+        integers = Draw(self._seed, 12)
+        places = [self._drawn(integers, place) for place in places]
 
-        first = draw.actions(self._spec.action, 1, len(places))[0]
-        actions = draw.actions(self._spec.action, 6, len(places))
+        first = draw.actions(self._game.action, 1, len(places))[0]
+        actions = draw.actions(self._game.action, 6, len(places))
 
         @cache
         def reached() -> tuple[dict[str, Array], Array]:
@@ -489,10 +513,11 @@ class GameScenarios:
 
         def play(level: Level) -> Trace:
             state, alive = reached()
-            batch = self._batch(level, len(alive), AutoresetMode.DISABLED)
+            batch = self._batch(level, len(alive), AutoresetMode.DISABLED, self._game.entry.max_episode_steps)
             self._start(batch)
             for name, view in batch._views().items():
                 view[:] = state[name][alive]
+            batch.moved()
             trace = Trace()
             self._record(trace, batch, "start")
             self._steps(trace, batch, actions[:, alive])
@@ -504,7 +529,7 @@ class GameScenarios:
 
     def _lanes_alone(self) -> Iterator[Scenario]:
         n, steps = 13, 30
-        actions = Draw(self._seed, 5).actions(self._spec.action, steps, n)
+        actions = Draw(self._seed, 5).actions(self._game.action, steps, n)
 
         def together(level: Level, lanes: Sequence[int]) -> Trace:
             batch = self._batch(level, len(lanes), limit=11)
@@ -527,8 +552,11 @@ class GameScenarios:
         numbers = self._numbers()
         n = 131
         # Every other lane stays as it was reset: its neighbours must not matter.
-        places = [{name: draw.choice(numbers) for name in self._floats if lane % 2} for lane in range(n)]
-        actions = draw.actions(self._spec.action, 5, n)
+        places = [
+            self._drawn(draw, {name: draw.choice(numbers) for name in self._floats}) if lane % 2 else {}
+            for lane in range(n)
+        ]
+        actions = draw.actions(self._game.action, 5, n)
         order = list(reversed(range(n)))[3:]
 
         def moved(level: Level, lanes: Sequence[int]) -> Trace:
@@ -575,7 +603,7 @@ class GameScenarios:
 
     def _changed(self, title: str, params: Mapping[str, Any], arguments: Mapping[str, Any]) -> Scenario:
         n, steps = 13, 9
-        actions = Draw(self._seed, 7).actions(self._spec.action, 3 * steps, n)
+        actions = Draw(self._seed, 7).actions(self._game.action, 3 * steps, n)
 
         def play(level: Level) -> Trace:
             batch = self._batch(level, n, AutoresetMode.DISABLED, 12, arguments)
@@ -600,8 +628,8 @@ class GameScenarios:
 def digest(game: Game, level: Level, lanes: int, steps: int) -> str:
     """SHA-256 over the buffers of a fixed run: lane i seeded i, the id's time limit, autoresets in NEXT_STEP.
 
-    State, elapsed time, stream, observation, reward and flags, little-endian, after the reset and after every
-    step; one bit pattern for all NaNs.
+    State, elapsed time, stream, observation, reward, flags and infos, little-endian, after the reset and after
+    every step; one bit pattern for all NaNs.
     """
     limit = game.entry.max_episode_steps
     batch = Batch(game, lanes, level.name, level.isa, limit, AutoresetMode.NEXT_STEP, True, {})
@@ -613,10 +641,11 @@ def digest(game: Game, level: Level, lanes: int, steps: int) -> str:
             number = array.dtype.newbyteorder("<")
             total.update(np.ascontiguousarray(canonical(array), dtype=number).tobytes())
 
-    add(*batch._views().values(), batch.elapsed, batch.stream, batch.observations())
-    for row in digest_actions(game.spec.action, lanes, steps):
+    add(*batch._views().values(), batch.elapsed, batch.stream, rows_of(batch.observations()))
+    for row in digest_actions(game.action, lanes, steps):
         outcome = batch.step(row)
-        add(*batch._views().values(), batch.elapsed, batch.stream, *outcome[:4])
+        seen = rows_of(outcome[0]), *outcome[1:4], *batch.info
+        add(*batch._views().values(), batch.elapsed, batch.stream, *seen)
     return total.hexdigest()
 
 
@@ -659,7 +688,7 @@ def spaces_of(games: Sequence[Game], synthetic: bool) -> list[Game]:
     made_up = made_up_spaces(games[0]) if synthetic else []
     pairs: dict[tuple[Space, Space], Game] = {}
     for game in [*games, *made_up]:
-        pairs.setdefault((game.spec.observation, game.spec.action), game)
+        pairs.setdefault((game.observation, game.action), game)
     return list(pairs.values())
 
 
@@ -676,12 +705,20 @@ def made_up_spaces(game: Game) -> list[Game]:
     return found
 
 
-def with_spaces(game: Game, observation: Space, action: Space) -> Game:
+def with_spaces(game: Game, observation: Space, action: ActionSpace) -> Game:
     """The game with these spaces in place of its own, and named after them: nobody can play it."""
     names = [f"Discrete({space.n})" if isinstance(space, Discrete) else f"Box({space.size})"
              for space in (observation, action)]  # fmt: skip
     return replace(
-        game, id=" to ".join(names), spec=replace(game.spec, observation=observation, action=action)
+        game,
+        id=" to ".join(names),
+        spec=replace(
+            game.spec,
+            table=None,
+            ids={" to ".join(names): game.entry},
+            observation=observation,
+            action=action,
+        ),
     )
 
 
@@ -691,7 +728,7 @@ LAYERS = (1, 2, 3, 4)
 
 def tensors_of(family: Family, head: str, game: Game, draw: Draw, kind: str) -> dict[str, Array]:
     """Random parameters: ``ordinary`` numbers, ``wild`` ones, or small integers, many of them ``tied``."""
-    spec, action = family.spec, game.spec.action
+    spec, action = family.spec, game.action
     if spec.example is not None:
         return spec.example(sizes_of(game, head), head, draw, kind)
 
@@ -731,9 +768,11 @@ def largest_tensors(family: Family, head: str, game: Game, most: int) -> dict[st
 
 
 def observations_of(space: Space, draw: Draw, n: int) -> Array:
-    """Observations, among them zeros of both signs, denormals, infinities and NaNs."""
+    """Observations as rows, among them zeros of both signs, denormals, infinities and NaNs."""
     if isinstance(space, Discrete):
         return np.array([draw.below(space.n) for _ in range(n)], np.int64)
+    if isinstance(space, Tuple):
+        return np.array([[draw.below(part.n) for part in space.spaces] for _ in range(n)], np.int64)
     bounds = [bound for bound in (*space.low, *space.high) if math.isfinite(bound)]
     special = [*FLOATS, *bounds, math.inf, math.nan]
 
@@ -779,7 +818,7 @@ def made_up_policies(family: Family, games: Sequence[Game]) -> Iterator[MadeUp]:
     kinds = ("ordinary", "wild", "tied") if spec.tensors else ("ordinary",)
     for game in games:
         if _serves(family, game):
-            for head, chosen, kind in product(heads(family, game.spec.action), choices, kinds):
+            for head, chosen, kind in product(heads(family, game.action), choices, kinds):
                 yield MadeUp(family, game, head, chosen, kind)
 
 
@@ -805,7 +844,7 @@ class PolicyScenarios:
 
     def _actions(self, made_up: MadeUp, key: int) -> Scenario:
         draw = Draw(self._seed, 8, key)
-        file, space = made_up.file(draw), made_up.game.spec.observation
+        file, space = made_up.file(draw), made_up.game.observation
         first = key % len(BATCH_SIZES)
         sizes = [BATCH_SIZES[first], BATCH_SIZES[first - 1], 17]
         batches = [observations_of(space, draw, n) for n in sizes]
@@ -833,7 +872,7 @@ def digest_policies(family: Family) -> list[tuple[AgentFile, Array]]:
     for key, made_up in enumerate(made_up_policies(family, spaces)):
         draw = Draw(0, 9, key)
         file = made_up.file(draw)
-        found.append((file, observations_of(made_up.game.spec.observation, draw, FULL_ROWS)))
+        found.append((file, observations_of(made_up.game.observation, draw, FULL_ROWS)))
     return found
 
 
@@ -1113,10 +1152,10 @@ def check(
 
 def _serves(family: Family, game: Game) -> bool:
     """Whether the family takes the game's observations."""
-    for head in heads(family, game.spec.action):
+    for head in heads(family, game.action):
         try:
             tensors = tensors_of(family, head, game, Draw(0), "ordinary")
-            family.spec.check(game.spec.observation, game.spec.action, head, tensors)
+            family.spec.check(seen_by_policies(game.observation), game.action, head, tensors)
         except ValueError:
             return False
     return True

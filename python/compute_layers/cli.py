@@ -124,7 +124,8 @@ def _levels() -> None:
 @app.command("ladder")
 @_plainly
 def _ladder(
-    game: Annotated[str | None, typer.Argument(help="A game's id; all games if left out.")] = None,
+    game: Annotated[str | None, typer.Argument(help="A game's id.")] = None,
+    everything: Annotated[bool, typer.Option("--all", help="All games, one after the other.")] = False,
     agent: Annotated[
         str | None,
         typer.Option("--agents", help="Names or policy files, separated by commas; all if left out."),
@@ -146,6 +147,8 @@ def _ladder(
 
     from .ladder import FULL, QUICK, measure_ladder
 
+    if (game is None) != everything:
+        raise ValueError(f"game is {game!r}, --all is {everything}; allowed: the id of a game, or --all")
     if to is not None and not to.parent.is_dir():  # not only after minutes of measuring
         raise FileNotFoundError(f"--json is {str(to)!r}; there is no directory {str(to.parent)!r}")
     effort = QUICK if quick else FULL

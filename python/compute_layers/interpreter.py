@@ -14,41 +14,51 @@ from numpy.typing import NDArray
 
 from . import _core
 from .pcg64 import load
-from .registry import Family, Game
+from .registry import Family, Setting
 from .spec import Box, Discrete, Space
 
 
 class GameInterpreter:
     """The kernels of one game."""
 
-    def __init__(self, game: Game) -> None:
+    def __init__(self, setting: Setting) -> None:
+        game = setting.game
+        self._setting = setting
         self._spec = game.spec
         self._rules = game.rules
         self._integers = [kind is int for kind in game.spec.state.values()]
-        self._params: Any = namedtuple("Params", list(game.spec.params()))  # type: ignore[misc]
+        self._params_type: Any = namedtuple("Params", [*setting.params, "table"])  # type: ignore[misc]
         self._options: Any = namedtuple("Options", list(game.spec.options))  # type: ignore[misc]
+
+    def _params(self, batch: _core.BatchView) -> Any:
+        return self._params_type(*batch.params, self._setting.table)
 
     def _fields(self, batch: _core.BatchView) -> list[memoryview]:
         return [batch.field(f, integers) for f, integers in enumerate(self._integers)]
 
     def step(self, batch: _core.BatchView) -> None:
-        p = self._params._make(batch.params)
+        p = self._params(batch)
         fields, stream, stride = self._fields(batch), batch.stream, batch.stride
+        info = [batch.info(k) for k in range(len(self._spec.info))]
         action, reward, elapsed = batch.action, batch.reward, batch.elapsed
         terminated, truncated = batch.terminated, batch.truncated
         state_type, step, draws = self._rules.State, self._rules.step, self._spec.step_draws
-        discrete = isinstance(self._spec.action, Discrete)
-        width = self._spec.action.size
+        discrete = isinstance(self._setting.action, Discrete)
+        width = self._setting.action.size
         for lane in range(batch.valid):
             if elapsed[lane] < 0:
                 elapsed[lane] = 0
                 reward[lane] = 0.0
                 terminated[lane] = truncated[lane] = 0
+                for said in info:
+                    said[lane] = 1.0
                 continue
             state = state_type._make(field[lane] for field in fields)
             rng = load(stream, stride, lane) if draws else None
             chosen = action[lane] if discrete else tuple(action[lane * width : (lane + 1) * width])
-            state, reward[lane], ended = step(p, state, chosen, rng)
+            state, reward[lane], ended, *more = step(p, state, chosen, rng)
+            for said, value in zip(info, more, strict=True):
+                said[lane] = value
             if rng is not None:
                 rng.store(stream, stride, lane)
             for field, value in zip(fields, state, strict=True):
@@ -60,7 +70,7 @@ class GameInterpreter:
         self.observe(batch, range(batch.valid))
 
     def reset(self, batch: _core.BatchView, lanes: Sequence[int], options: memoryview) -> None:
-        p, o = self._params._make(batch.params), self._options._make(options)
+        p, o = self._params(batch), self._options._make(options)
         fields, stream, stride = self._fields(batch), batch.stream, batch.stride
         for lane in lanes:
             rng = load(stream, stride, lane)
@@ -69,7 +79,7 @@ class GameInterpreter:
             rng.store(stream, stride, lane)
 
     def observe(self, batch: _core.BatchView, lanes: Sequence[int]) -> None:
-        p = self._params._make(batch.params)
+        p = self._params(batch)
         fields, observation = self._fields(batch), batch.observation
         state_type, observe = self._rules.State, self._rules.observe
         for lane in lanes:

@@ -20,7 +20,7 @@ from rich.text import Text
 
 from . import registry
 from .agents import LAYERS, Agent, AgentFile, agent_file, agents
-from .batch import Batch
+from .batch import Batch, rows_of
 from .measure import Contestant, Interleaved, Timing, conditions, conditions_line, progress_bar, short, timed
 from .registry import Game, Level, LevelUnavailable
 from .rollout import DEFAULT_LIMIT, rollout
@@ -325,7 +325,7 @@ def _observations(game: Game, file: AgentFile) -> NDArray[Any]:
     for _ in range(15):
         observation = envs.step(agent(observation))[0]
         seen.append(observation)
-    return np.concatenate(seen)
+    return np.concatenate([rows_of(batch) for batch in seen])
 
 
 def _decision_contestant(agent: Agent, observations: NDArray[Any], cost: float) -> Contestant:
@@ -360,7 +360,8 @@ def _reference_contestant(game: Game, agent: Agent) -> Contestant:
     best: tuple[float, Contestant] | None = None
     for n in VECTOR_LANES if own else (SYNC_LANES,):
         envs = gym.make_vec(game.id, num_envs=n, vectorization_mode=None if own else "sync")
-        state = [np.ascontiguousarray(envs.reset(seed=0)[0])]
+        first = envs.reset(seed=0)[0]
+        state = [first if isinstance(first, tuple) else np.ascontiguousarray(first)]
 
         def work(envs: Any = envs, state: list[Any] = state) -> None:
             state[0] = envs.step(agent(state[0]))[0]
@@ -403,7 +404,8 @@ def _matrix(
     contestants: dict[Any, Contestant],
 ) -> None:
     """Every level of the game with every level of the policy, for the best agent that has them all."""
-    names = list(dict.fromkeys(level.name for level in wanted))
+    served = [level for level in wanted if level.isa is None or level.isa in game.isas[level.name]]
+    names = list(dict.fromkeys(level.name for level in served))
     means = {row.agent: row.returns.mean() for row in ladder.rows if row.returns is not None}
     full = [file for file in files if file.name in means and all(
         name == "python" or file.family.isas[name] for name in names)]  # fmt: skip

@@ -5,15 +5,17 @@ from __future__ import annotations
 
 import difflib
 import importlib
+import inspect
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 from types import ModuleType
 from typing import Any
 
 from . import _core
-from .spec import Id, PolicySpec, Spec
+from .spec import ActionSpace, Discrete, Id, PolicySpec, Space, Spec
+from .table import Table
 
 # Now, not when the first game is loaded: importing a subpackage binds its name in the package, where `games`
 # must remain the function.
@@ -54,6 +56,7 @@ class Game:
     spec: Spec
     rules: ModuleType
     isas: Mapping[str, tuple[str, ...]]
+    cache: int = 0  # fields that native kernels keep beside the state
 
     @property
     def entry(self) -> Id:
@@ -63,6 +66,74 @@ class Game:
     def name(self) -> str:
         """What reports and files call it: the id."""
         return self.id
+
+    def __reduce__(self) -> Any:
+        return game, (self.id,)
+
+    def setting(self, arguments: Mapping[str, Any]) -> Setting:
+        """The game with these constructor arguments on top of the id's own.
+
+        Raises:
+            TypeError: an argument that the game does not have.
+            ValueError: one that the game refuses.
+        """
+        return self._setting(arguments) if arguments else self.default
+
+    def _setting(self, arguments: Mapping[str, Any]) -> Setting:
+        spec, signature = self.spec, inspect.signature(self.spec.params)
+        try:
+            bound = signature.bind(**{**self.entry.kwargs, **arguments})
+        except TypeError as problem:
+            allowed = ", ".join(signature.parameters) or "none"
+            raise TypeError(f"{self.id}: {problem}; arguments of the game: {allowed}") from None
+        params = spec.params(*bound.args, **bound.kwargs)
+        table = None if spec.table is None else spec.table(*bound.args, **bound.kwargs)
+        observation, action = spec.observation, spec.action
+        if table is not None:
+            observation, action = Discrete(table.states), Discrete(table.actions)
+            # What the table chose itself: a map drawn at random.
+            chosen = {name: value for name, value in table.attributes.items() if name in signature.parameters}
+            arguments = {**arguments, **chosen} if arguments else arguments
+        assert observation is not None, f"{self.stem} has neither an observation space nor a table"
+        assert action is not None, f"{self.stem} has neither an action space nor a table"
+        return Setting(self, arguments, params, table, observation, action)
+
+    @cached_property
+    def default(self) -> Setting:
+        """The game as the id has it."""
+        return self._setting({})
+
+    @property
+    def observation(self) -> Space:
+        """The observation space of the game as the id has it."""
+        return self.default.observation
+
+    @property
+    def action(self) -> ActionSpace:
+        """The action space of the game as the id has it."""
+        return self.default.action
+
+
+@dataclass(frozen=True, eq=False)
+class Setting:
+    """A game with its constructor's arguments, which make the same setting again: params by name, the transitions
+    of a tabular game, the spaces."""
+
+    game: Game
+    arguments: Mapping[str, Any]
+    params: Mapping[str, float | str]
+    table: Table | None
+    observation: Space
+    action: ActionSpace
+
+    @property
+    def bounds(self) -> dict[str, tuple[int, int]]:
+        """The lowest and highest value of each integer of the state."""
+        counts = {} if self.table is None else {"states": self.table.states, "actions": self.table.actions}
+        return {
+            name: (low, counts[high] - 1 if isinstance(high, str) else high)
+            for name, (low, high) in self.game.spec.bounds.items()
+        }
 
 
 @dataclass(frozen=True, eq=False)
@@ -118,8 +189,9 @@ def _games() -> dict[str, Game]:
         _same(f"state of {stem}", entry["state"], spec.state)
         _same(f"options of {stem}", entry["options"], spec.options)
         _same(f"ids of {stem}", entry["ids"], spec.ids)
-        isas = {"cpp": tuple(entry["cpp"]), "asm": tuple(entry["asm"])}
-        found.update({id: Game(id, stem, spec, rules, isas) for id in spec.ids})
+        if (entry["info"], entry["tabular"]) != (len(spec.info), spec.table is not None):
+            raise ImportError(f"info and table of {stem}: C++ and Python disagree")
+        found.update({id: Game(id, stem, spec, rules, isas_of(stem), entry["cache"]) for id in spec.ids})
     return found
 
 
@@ -138,17 +210,30 @@ def families() -> dict[str, Family]:
     return found
 
 
+def kernel_of(stem: str) -> str:
+    """The stem whose native sources play this game: its own, or that of rules which several games share."""
+    return next((str(entry["kernel"]) for entry in _core.games() if entry["stem"] == stem), stem)
+
+
+def isas_of(stem: str) -> dict[str, tuple[str, ...]]:
+    """The isas for which a game's stem has kernels, by native level."""
+    entry = next(entry for entry in _core.games() if entry["stem"] == stem)
+    return {"cpp": tuple(entry["cpp"]), "asm": tuple(entry["asm"])}
+
+
 def games() -> tuple[str, ...]:
     """The ids of all games, as Gymnasium names them; ours stand in the namespace ``compute_layers/``."""
     return tuple(_games())
 
 
-def game(id: str) -> Game:
-    """The game with this id, with or without the namespace.
+def game(id: str | Game) -> Game:
+    """The game with this id, with or without the namespace; a game is itself.
 
     Raises:
         ValueError: there is none.
     """
+    if isinstance(id, Game):
+        return id
     known = _games()
     name = id.removeprefix(NAMESPACE) if isinstance(id, str) else ""
     if name not in known:

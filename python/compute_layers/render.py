@@ -8,14 +8,16 @@ from typing import Any
 
 import gymnasium as gym
 
-from .registry import Game
+from .registry import Setting
 
 
 class Renderer:
     """Gymnasium's picture of a game's state. Needs the extra ``render`` (pygame)."""
 
-    def __init__(self, game: Game, mode: str) -> None:
-        self._env: Any = gym.make(game.id, render_mode=mode, disable_env_checker=True).unwrapped
+    def __init__(self, setting: Setting, mode: str) -> None:
+        self._pose = setting.game.spec.pose
+        made = gym.make(setting.game.id, render_mode=mode, disable_env_checker=True, **setting.arguments)
+        self._env: Any = made.unwrapped
 
     def draw(self, params: Mapping[str, float | str], state: Mapping[str, float | int]) -> Any:
         """The frame for this state: an array for ``rgb_array``, None for ``human``, which shows a window.
@@ -26,7 +28,8 @@ class Renderer:
         for name, value in params.items():
             if hasattr(self._env, name):
                 setattr(self._env, name, value)
-        self._env.state = tuple(state.values())
+        for name, value in self._pose(params, state).items():
+            setattr(self._env, name, value)
         return self._env.render()
 
     def close(self) -> None:

@@ -16,8 +16,8 @@ from . import _core
 from .agents import Agent, agent_file, check_tensors, interpreter_of, kernel_arguments
 from .batch import MAX_ENVS, encode_params, parse_limit, parse_seed, shape_of
 from .interpreter import GameInterpreter
+from .registry import Game, resolve
 from .registry import game as find_game
-from .registry import resolve
 
 DEFAULT_LIMIT = 1000  # steps, for games whose id has no time limit
 
@@ -64,7 +64,7 @@ def parse_count(name: str, value: Any, most: int, least: int = 1) -> int:
 
 
 def rollout(
-    game: str,
+    game: str | Game,
     agent: str | os.PathLike[str] | Agent,
     *,
     episodes: int,
@@ -108,7 +108,7 @@ def rollout(
 
 
 def rollout_population(
-    game: str,
+    game: str | Game,
     agent: str | os.PathLike[str] | Agent,
     tensors: Mapping[str, NDArray[Any]],
     *,
@@ -182,7 +182,7 @@ class _Task:
 
     def __init__(
         self,
-        game: str,
+        game: str | Game,
         agent: str | os.PathLike[str] | Agent,
         episodes: int,
         seed: int,
@@ -205,7 +205,8 @@ class _Task:
             limit = found.entry.max_episode_steps or DEFAULT_LIMIT
         else:
             limit = parse_limit(max_episode_steps)
-        params = encode_params(found, arguments)
+        setting = found.setting(arguments)
+        params = encode_params(setting)
         self.level = resolve(level, isa, found.isas, found.id)
         if isinstance(agent, Agent):
             self.file = agent.file
@@ -213,14 +214,15 @@ class _Task:
                 raise ValueError(f"agent is for {self.file.game.id}; allowed: an agent for {found.id}")
             self.policy_level = (agent.level, agent.isa) if policy_level is None else (policy_level, None)
         else:
-            self.file = agent_file(found.id, agent)
+            self.file = agent_file(found, agent)
             self.policy_level = (level, isa) if policy_level is None else (policy_level, None)
         self.arguments: dict[str, Any] = {
             "stem": found.stem,
             "level": self.level[0],
             "isa": self.level[1],
-            "shape": shape_of(found.spec),
-            "rules": GameInterpreter(found) if self.level[0] == "python" else None,
+            "shape": shape_of(setting),
+            "table": None if setting.table is None else setting.table.native,
+            "rules": GameInterpreter(setting) if self.level[0] == "python" else None,
             "params": params,
             "options": list(found.spec.options.values()),
             "limit": limit,

@@ -57,13 +57,23 @@ def sources(name: str) -> list[Version]:
         raise registry.unknown("name", name, [*stems.values(), *stems, *registry.families()])
     found = []
     for level, inside, shown, suffix, language in VERSIONS:
-        file = files(__package__)
-        for part in (*filter(None, inside.split("/")), folder, f"{stem}.{suffix}"):
-            file = file / part
-        if file.is_file():
-            path = f"{shown}/{folder}/{stem}.{suffix}"
-            found.append(Version(level, path, language, file.read_text(encoding="utf-8")))
+        for name in names(folder, stem, level):
+            file = files(__package__)
+            for part in (*filter(None, inside.split("/")), folder, f"{name}.{suffix}"):
+                file = file / part
+            if file.is_file():
+                path = f"{shown}/{folder}/{name}.{suffix}"
+                found.append(Version(level, path, language, file.read_text(encoding="utf-8")))
     return found
+
+
+def names(folder: str, stem: str, level: str) -> tuple[str, ...]:
+    """The stems of the sources at a level. A game with the rules of another has a file of its own at level python
+    alone."""
+    kernel = registry.kernel_of(stem) if folder == "games" else stem
+    if kernel == stem:
+        return (stem,)
+    return (stem, kernel) if level == "python" else (kernel,)
 
 
 def sections(text: str) -> dict[int, str]:

@@ -317,7 +317,7 @@ def _start(
     metadata = {
         "family": stem,
         "layer": "subsymbolic",
-        "head": heads(family, game.spec.action)[0] if head is None else head,
+        "head": heads(family, game.action)[0] if head is None else head,
         "version": FORMAT_VERSION,
         **{choice: choices.get(choice, known[0]) for choice, known in family.spec.choices.items()},
     }

@@ -19,7 +19,7 @@ from . import registry
 from .batch import Batch, Snapshot, parse_seed
 from .registry import Game, unknown
 from .render import Renderer
-from .spec import Discrete, Space
+from .spec import Box, Discrete, Space, Tuple
 
 _ONLY = np.zeros(1, np.int64)  # the lane of a single environment
 RENDER_MODES = ("human", "rgb_array", "ansi")
@@ -29,6 +29,8 @@ def gymnasium_space(space: Space) -> spaces.Space[Any]:
     """The space as Gymnasium has it."""
     if isinstance(space, Discrete):
         return spaces.Discrete(space.n)
+    if isinstance(space, Tuple):
+        return spaces.Tuple([gymnasium_space(part) for part in space.spaces])
     return spaces.Box(np.array(space.low, np.float32), np.array(space.high, np.float32), dtype=np.float32)
 
 
@@ -47,14 +49,14 @@ class _Simulation:
     """What the two environments share: params as attributes, level and isa, snapshots, drawing."""
 
     _batch: Batch
-    _renderer: Renderer | None = None  # Gymnasium closes what a constructor left half made
+    _renderers: dict[int, Renderer] = {}  # by lane; Gymnasium closes what a constructor left half made
     render_mode: str | None
 
     def _open(self, game: Game, batch: Batch, render_mode: str | None) -> None:
         if render_mode is not None and render_mode not in game.spec.render_modes:
             raise unknown("render_mode", render_mode, game.spec.render_modes)
         self.render_mode = render_mode
-        self._renderer = None
+        self._renderers = {}
         self._batch = batch
 
     @property
@@ -72,6 +74,8 @@ class _Simulation:
         batch = self.__dict__.get("_batch")
         if isinstance(batch, Batch) and batch.has_param(name):
             return batch.get_param(name)
+        if isinstance(batch, Batch) and name in batch.attributes:
+            return batch.attributes[name]
         if isinstance(batch, _Closed) and not name.startswith("_"):
             raise _ClosedAttributeError(f"{name}: the environment was closed; make a new one")
         raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
@@ -110,26 +114,46 @@ class _Simulation:
         return self._batch.observations()
 
     def _state_of(self, lane: int) -> NDArray[Any] | None:
-        """A lane's state fields, a copy: float64, or int64 if all of them are; None before a reset."""
+        """A lane's state fields without the assumed ones, a copy: float64, or int64 if all of them are; None before a
+        reset."""
         if not self._batch.started:
             return None
-        return np.array([view[lane] for view in self._batch._views().values()])
+        assumed = self._batch.game.spec.assumed
+        return np.array([view[lane] for name, view in self._batch._views().items() if name not in assumed])
 
     def _frame(self, lane: int) -> Any:
-        if self._renderer is None:
+        renderer = self._renderers.get(lane)
+        if renderer is None:
             assert self.render_mode is not None
-            self._renderer = Renderer(self._batch.game, self.render_mode)
+            renderer = self._renderers[lane] = Renderer(self._batch.setting, self.render_mode)
         state = {name: view[lane].item() for name, view in self._batch._views().items()}
-        return self._renderer.draw(self._batch.named_params(), state)
+        return renderer.draw(self._batch.named_params(), state)
 
     def _shut(self) -> None:
-        if self._renderer is not None:
-            self._renderer.close()
-            self._renderer = None
-        self.__dict__["_batch"] = _Closed()
+        for renderer in self._renderers.values():
+            renderer.close()
+        self.__dict__.update(_renderers={}, _batch=_Closed())
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_renderer": None}
+        return {**self.__dict__, "_renderers": {}}
+
+    def _infos(self, lanes: NDArray[np.int64]) -> dict[str, Any]:
+        """What a reset of these lanes reports, in Gymnasium's form: by name an entry for each environment, and
+        under ``_name`` who reported it."""
+        batch = self._batch
+        infos: dict[str, Any] = {}
+        reset = np.zeros(batch.num_envs, np.bool_)
+        reset[lanes] = True
+        for name, value in batch.game.spec.info.items():
+            infos |= {name: np.where(reset, float(value), 0.0), f"_{name}": reset.copy()}
+        return infos | (self._masks(batch.observations(), reset) if batch.masks else {})
+
+    def _masks(self, states: NDArray[np.int64], who: NDArray[np.bool_]) -> dict[str, Any]:
+        """What follows from the states, for those environments ``who`` reports."""
+        infos: dict[str, Any] = {}
+        for name, rows in self._batch.masks.items():
+            infos |= {name: np.where(who[:, None], rows[states], np.int8(0)), f"_{name}": who.copy()}
+        return infos
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
@@ -160,7 +184,7 @@ class Env(_Simulation, gym.Env[Any, Any]):
         self,
         render_mode: str | None = None,
         *,
-        game: str,
+        game: str | Game,
         level: str = "auto",
         isa: str | None = None,
         **arguments: Any,
@@ -169,10 +193,11 @@ class Env(_Simulation, gym.Env[Any, Any]):
         batch = Batch(found, 1, level, isa, None, AutoresetMode.DISABLED, True, arguments)
         self._open(found, batch, render_mode)
         self._beyond = False  # the episode terminated and was stepped on
+        self._informs = bool(found.spec.info or found.spec.masks)
         self._slow = render_mode == "human"
         self.metadata = {"render_modes": list(found.spec.render_modes), "render_fps": found.spec.render_fps}
-        self.observation_space = gymnasium_space(found.spec.observation)
-        self.action_space = gymnasium_space(found.spec.action)
+        self.observation_space = gymnasium_space(batch.setting.observation)
+        self.action_space = gymnasium_space(batch.setting.action)
 
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
@@ -180,7 +205,7 @@ class Env(_Simulation, gym.Env[Any, Any]):
         """Start an episode; with a seed the stream starts anew, else it goes on.
 
         Returns:
-            observation (float32 array or int) and info.
+            observation (float32 array, int, or tuple of ints) and info.
 
         Raises:
             gymnasium.error.Error: seed is not an int ≥ 0.
@@ -196,7 +221,12 @@ class Env(_Simulation, gym.Env[Any, Any]):
         self._beyond = False
         if self.render_mode == "human":
             self.render()
-        return batch.observation(), {}
+        return batch.observation(), self._info(dict(batch.game.spec.info))
+
+    def _info(self, said: dict[str, Any]) -> dict[str, Any]:
+        """What the game said, and what follows from the state."""
+        masks = self._batch.masks
+        return said | {name: rows[self._batch.observation()].copy() for name, rows in masks.items()}
 
     def step(self, action: Any) -> tuple[Any, float, bool, bool, dict[str, Any]]:
         """One step: observation, reward, terminated, truncated (always False), info.
@@ -206,9 +236,15 @@ class Env(_Simulation, gym.Env[Any, Any]):
             gymnasium.error.ResetNeeded: before the first reset.
         """
         if self._slow:
-            return self._step_slowly(action)  # type: ignore[no-any-return]
-        result = self._batch.step_one(action)
-        return self._step_beyond(action, None) if result is None else result  # type: ignore[no-any-return]
+            result = self._step_slowly(action)
+        else:
+            result = self._batch.step_one(action)
+            result = self._step_beyond(action, None) if result is None else result
+        if self._informs:
+            names = self._batch.game.spec.info
+            said = dict(zip(names, self._batch.info[:, 0].tolist(), strict=True))
+            result[4].update(self._info(said))
+        return result  # type: ignore[no-any-return]
 
     def _step_slowly(self, action: Any) -> Any:
         """A step that shows itself, keeps a generator in step, or goes on after termination."""
@@ -270,7 +306,8 @@ class Env(_Simulation, gym.Env[Any, Any]):
     @property
     def state(self) -> NDArray[Any] | None:
         """The state fields as float64 (k,), or int64 if all of them are; a copy; None before the first reset.
-        Setting it moves the game.
+        Setting it moves the game. Fields that Gymnasium's attribute ``state`` lacks are missing here too, and become
+        what the game assumes of a state that is set.
 
         Raises:
             ValueError, TypeError: when set to anything but k finite numbers, or before the first reset.
@@ -280,7 +317,8 @@ class Env(_Simulation, gym.Env[Any, Any]):
     @state.setter
     def state(self, values: Any) -> None:
         snapshot = self._batch.snapshot(include_rng=False)
-        fields = snapshot["state"]
+        assumed = self._batch.game.spec.assumed
+        fields = {name: field for name, field in snapshot["state"].items() if name not in assumed}
         numbers = np.asarray(values, np.float64)
         if numbers.shape != (len(fields),):
             raise ValueError(f"state has shape {numbers.shape}; allowed: ({len(fields)},)")
@@ -288,6 +326,8 @@ class Env(_Simulation, gym.Env[Any, Any]):
             if field.dtype == np.int64 and not number.is_integer():
                 raise ValueError(f"state has {number} for {name}; allowed: an integer")
             field[0] = number
+        for name, value in assumed.items():
+            snapshot["state"][name][0] = value
         snapshot["elapsed"][0] = max(snapshot["elapsed"][0], 0)
         self._batch.restore(snapshot)
 
@@ -344,7 +384,7 @@ class VectorEnv(_Simulation, gym.vector.VectorEnv[Any, Any, Any]):
         self,
         num_envs: int = 1,
         *,
-        game: str,
+        game: str | Game,
         level: str = "auto",
         isa: str | None = None,
         max_episode_steps: int | None = None,
@@ -366,12 +406,13 @@ class VectorEnv(_Simulation, gym.vector.VectorEnv[Any, Any, Any]):
             "render_fps": found.spec.render_fps,
             "autoreset_mode": mode,
         }
-        self.single_observation_space = gymnasium_space(found.spec.observation)
-        self.single_action_space = gymnasium_space(found.spec.action)
+        self.single_observation_space = gymnasium_space(batch.setting.observation)
+        self.single_action_space = gymnasium_space(batch.setting.action)
         self.observation_space = batch_space(self.single_observation_space, self.num_envs)
         self.action_space = batch_space(self.single_action_space, self.num_envs)
         self._same_step = mode is AutoresetMode.SAME_STEP
-        self._plain = not self._same_step and render_mode != "human"
+        self._informs = bool(found.spec.info or found.spec.masks)
+        self._plain = not self._same_step and not self._informs and render_mode != "human"
 
     def reset(
         self,
@@ -414,7 +455,7 @@ class VectorEnv(_Simulation, gym.vector.VectorEnv[Any, Any, Any]):
         self._batch.start(lanes, seeds, wanted)
         if self.render_mode == "human":
             self.render()
-        return self._batch.observations(), {}
+        return self._batch.observations(), self._infos(lanes) if self._informs else {}
 
     def _masked(self, mask: Any) -> NDArray[np.int64]:
         name = "options['reset_mask']"
@@ -453,6 +494,8 @@ class VectorEnv(_Simulation, gym.vector.VectorEnv[Any, Any, Any]):
             return result
         if self._same_step:
             self._add_final(result[4])
+        if self._informs:
+            self._add_infos(result[4])
         if self.render_mode == "human":
             self.render()
         return result
@@ -461,13 +504,33 @@ class VectorEnv(_Simulation, gym.vector.VectorEnv[Any, Any, Any]):
         """Bring the rows of the episodes that ended into the form of Gymnasium's SAME_STEP infos."""
         if not infos:
             return
-        ended = infos["_final_obs"]
+        ended, seen = infos["_final_obs"], infos["final_obs"]
         mask = np.zeros(self.num_envs, np.bool_)
         mask[ended] = True
         final = np.full(self.num_envs, None, dtype=object)
-        for lane, observation in zip(ended, infos["final_obs"], strict=True):
-            final[lane] = observation
-        infos |= {"final_obs": final, "_final_obs": mask, "final_info": {}, "_final_info": mask.copy()}
+        space = self._batch.setting.observation
+        for lane, row in zip(ended, seen if isinstance(space, Box) else seen.tolist(), strict=True):
+            final[lane] = tuple(row) if isinstance(space, Tuple) else row
+        info: dict[str, Any] = {}
+        for name, said in zip(self._batch.game.spec.info, self._batch.info, strict=True):
+            info |= {name: np.where(mask, said, 0.0), f"_{name}": mask.copy()}
+        if self._batch.masks:
+            states = np.zeros(self.num_envs, np.int64)
+            states[ended] = seen
+            info |= self._masks(states, mask)
+        infos |= {"final_obs": final, "_final_obs": mask, "final_info": info, "_final_info": mask.copy()}
+
+    def _add_infos(self, infos: dict[str, Any]) -> None:
+        """What the step of each environment reports; after a reset in SAME_STEP, what that does."""
+        everyone = np.ones(self.num_envs, np.bool_)
+        spec = self._batch.game.spec
+        for (name, after_reset), said in zip(spec.info.items(), self._batch.info, strict=True):
+            values = (
+                np.where(infos["_final_obs"], after_reset, said) if "_final_obs" in infos else said.copy()
+            )
+            infos |= {name: values, f"_{name}": everyone.copy()}
+        if self._batch.masks:
+            infos |= self._masks(self._batch.observations(), everyone)
 
     def get_attr(self, name: str) -> tuple[Any, ...]:
         """The attribute of each environment, as :meth:`call` without arguments."""

@@ -11,6 +11,7 @@
 #include "broken.hpp"
 #include "guarded_array.hpp"
 #include "registry.hpp"
+#include "table.hpp"
 #include "trampoline.hpp"
 #include "valgrind.hpp"
 
@@ -46,6 +47,8 @@ constexpr BatchArray kBatch[] = {
     {"truncated", offsetof(Batch, truncated), kLanes, {kOut, kIn, kIn}},
     {"params", offsetof(Batch, params), kLine, {kIn, kIn, kIn}},
     {"rows", offsetof(Batch, rows), kLine, {kIn, kIn, kIn}},
+    {"info", offsetof(Batch, info), kLine, {kOut, kIn, kIn}},
+    {"cache", offsetof(Batch, cache), kLine, {kBoth, kIn, kBoth}},
 };
 // Arguments of reset and observe, of observe the first one only.
 constexpr const char *kLanesName = "lanes", *kOptionsName = "options";
@@ -68,7 +71,7 @@ constexpr PolicyArray kPolicy[] = {
     {"scratch", offsetof(PolicyBatch, scratch), kLine, {Access::scratch, kNone}},
 };
 // A new pointer belongs into one of the tables.
-static_assert(sizeof(Batch) == 8 * (4 + std::size(kBatch)));
+static_assert(sizeof(Batch) == 8 * (5 + std::size(kBatch)));
 static_assert(sizeof(PolicyBatch) == 8 * (9 + std::size(kPolicy)));
 
 // An array as the caller has it: contents before the call, and after it where the kernel may write.
@@ -90,6 +93,7 @@ struct Call {
     int64_t filling;  // the byte that outputs and scratch memory hold before the call
     int64_t n, valid, limit;
     int64_t inputs, states, outputs, head;
+    int64_t starts;  // of the table of a tabular game, whose outcomes, states and actions are the three above
     const Array* arrays;
     int64_t count;
 };
@@ -171,9 +175,7 @@ class Guarded {
         uint64_t arguments[kArguments] = {argument, 0, 0, 0};
         void* kernel = call_.entry;
         if (call_.kind == kStep || call_.kind == kAct) {
-            const uint64_t first =
-                call_.kind == kStep ? reinterpret_cast<uint64_t>(find("params").data()) : argument;
-            const uint64_t selecting[kArguments] = {first, static_cast<uint64_t>(call_.chosen), 0, 0};
+            const uint64_t selecting[kArguments] = {argument, static_cast<uint64_t>(call_.chosen), 0, 0};
             kernel = reinterpret_cast<void*>(guarded(call_.entry, selecting, findings));
             if (!kernel && findings.empty()) findings.push_back("none: there is no kernel");
             if (!kernel) return;
@@ -254,6 +256,22 @@ class Guarded {
             add(kLanesName, *array++, kWord, Access::input);
         }
         if (call_.kind == kReset) add(kOptionsName, *array++, kWord, Access::input);
+        if (call_.states) {
+            const auto next = [&](const char* name) {
+                return static_cast<const void*>(add(name, *array++, kLine, Access::input).data());
+            };
+            Table table = {};
+            table.states = call_.states;
+            table.actions = call_.outputs;
+            table.outcomes = call_.inputs;
+            table.starts = call_.starts;
+            table.rows = static_cast<const Outcome*>(next("outcomes"));
+            table.thresholds = static_cast<const uint64_t*>(next("thresholds"));
+            table.start_thresholds = static_cast<const uint64_t*>(next("start_thresholds"));
+            table.start_states = static_cast<const int64_t*>(next("start_states"));
+            add_struct("table", &table, 1);
+            batch.table = struct_->data();
+        }
         add_struct("batch", &batch, 1);
     }
 

@@ -505,8 +505,8 @@ __attribute__((noinline)) void step_semi_implicit(const Batch* b) {
 //   denominator    Not 0, as 0 <= masspole <= total_mass. 4/3 absorbs a masspole too small for the fma.
 //   x_acc          A temp other than +0 absorbs a quotient that is -0 or too small for the fma. If temp is
 //                  +0, |sin| > 2**-300, and the quotient is far from too small.
-Step* games::cartpole(const double* params, bool in_play) {
-    const Params& p = *reinterpret_cast<const Params*>(params);
+Step* games::cartpole(const Batch* b, bool in_play) {
+    const Params& p = *reinterpret_cast<const Params*>(b->params);
     if (plain(p, in_play)) return p.total_mass == kTotalMass ? step_in_play : step_in_play_any_mass;
     return p.kinematics_integrator == kEuler ? step_euler : step_semi_implicit;
 }

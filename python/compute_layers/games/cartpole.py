@@ -23,7 +23,8 @@ Each of the four numbers is uniform in [-0.05, 0.05), drawn in the order of the 
 ``reset(options={"low": …, "high": …})`` sets other bounds for that reset.
 
 ## Episode End
-Terminated when \\|x\\| > 2.4 m or \\|theta\\| > 12°. Truncated after 500 steps (``CartPole-v1``).
+Terminated when \\|x\\| > 2.4 m or \\|theta\\| > 12°. Truncated after 500 steps
+(``CartPole-v1``) or 200 (``CartPole-v0``).
 
 ## Arguments
 ``sutton_barto_reward=False``. Attributes that may be set: every name of ``params`` below.
@@ -113,7 +114,10 @@ def reward_beyond(p: Params, reward: float) -> float:
 _BOUNDS = (2.4 * 2, math.inf, (((12 * 2) * math.pi) / 360) * 2, math.inf)
 
 SPEC = Spec(
-    ids={"CartPole-v1": Id(max_episode_steps=500, reward_threshold=475.0)},
+    ids={
+        "CartPole-v1": Id(max_episode_steps=500, reward_threshold=475.0),
+        "CartPole-v0": Id(max_episode_steps=200, reward_threshold=195.0),
+    },
     state=get_type_hints(State),
     observation=Box(low=tuple(-bound for bound in _BOUNDS), high=_BOUNDS),
     action=Discrete(2),

@@ -12,7 +12,7 @@ from typing import Any, Protocol
 
 from ..float32 import round_float32
 from ..pcg64 import PCG64
-from ..spec import Discrete, PolicySpec, Space
+from ..spec import ActionSpace, Discrete, PolicySpec, Space
 
 
 class Policy(Protocol):
@@ -21,10 +21,10 @@ class Policy(Protocol):
     value: Sequence[float]
 
     @property
-    def action(self) -> Space: ...
+    def action(self) -> ActionSpace: ...
 
 
-def check(observation: Space, action: Space, head: str, tensors: Mapping[str, Any]) -> None:
+def check(observation: Space, action: ActionSpace, head: str, tensors: Mapping[str, Any]) -> None:
     value = tensors["value"].tolist()
     if isinstance(action, Discrete):
         if not 0 <= value[0] < action.n:

@@ -14,7 +14,8 @@ Heads:
 * ``box`` (``Box``): y clipped to the bounds. NaN stays NaN: the environment refuses it.
 
 A rule by hand is a file of this family too: CartPole's ``pd`` is W = [[0, 0, 3, 1]], b = [0], head
-``threshold``.
+``threshold``; MountainCarContinuous' ``swing``, a small force along the velocity, is W = [[0, 12]], b = [-0.05],
+head ``box``.
 """
 
 from __future__ import annotations

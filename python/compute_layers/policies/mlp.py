@@ -13,6 +13,13 @@ metadata entry ``activation``:
   x > -87.3, below which float32 has fewer digits; 1/2 at 0, and 0 from -88.4 down.
 
 NaN stays NaN under ``tanh`` and ``sigmoid``.
+
+A rule by hand whose bounds depend on other numbers is a file of this family too. With ``relu`` two units make
+"w beyond t", max(w - t, 0) - max(-w - t, 0), and a number above -c passes through one as (x + c) - c. In 6
+units Pendulum's ``swing-up`` has the torque 16 w - 6 sin - 9 (w beyond 1 - 2 cos) - 20 (w beyond 2.5 - 1.5 cos):
+along the velocity w until the rod is fast enough to reach the top, against it beyond, and -6 sin - 2 w up there.
+W0 = [[0, 1, 0], [0, 0, 1], [2, 0, 1], [2, 0, -1], [1.5, 0, 1], [1.5, 0, -1]], b0 = [1, 8, -1, -1, -2.5, -2.5],
+W1 = [[-6, 16, -9, 9, -20, 20]], b1 = [-122], head ``box``.
 """
 
 from __future__ import annotations

@@ -13,17 +13,17 @@ from typing import Any, Protocol
 
 from ..float32 import round_float32
 from ..pcg64 import PCG64
-from ..spec import Box, Discrete, PolicySpec, Space
+from ..spec import ActionSpace, Box, Discrete, PolicySpec, Space
 
 
 class Policy(Protocol):
     """What ``act`` needs to know."""
 
     @property
-    def action(self) -> Space: ...
+    def action(self) -> ActionSpace: ...
 
 
-def check(observation: Space, action: Space, head: str, tensors: Mapping[str, Any]) -> None:
+def check(observation: Space, action: ActionSpace, head: str, tensors: Mapping[str, Any]) -> None:
     if isinstance(action, Box) and not all(math.isfinite(bound) for bound in (*action.low, *action.high)):
         raise ValueError("the action space has no bounds; allowed: finite ones, to draw between")
 

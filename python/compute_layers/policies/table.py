@@ -14,7 +14,7 @@ from typing import Any, Protocol
 
 from ..float32 import round_float32
 from ..pcg64 import PCG64
-from ..spec import Discrete, PolicySpec, Space
+from ..spec import ActionSpace, Discrete, PolicySpec, Space
 
 
 class Policy(Protocol):
@@ -24,10 +24,10 @@ class Policy(Protocol):
     outputs: int
 
     @property
-    def action(self) -> Space: ...
+    def action(self) -> ActionSpace: ...
 
 
-def check(observation: Space, action: Space, head: str, tensors: Mapping[str, Any]) -> None:
+def check(observation: Space, action: ActionSpace, head: str, tensors: Mapping[str, Any]) -> None:
     if not isinstance(observation, Discrete):
         raise ValueError("the observation is a vector of numbers; allowed: the number of a state")
     rows = tensors["actions"].tolist()
