@@ -396,7 +396,7 @@ def test_a_file_without_required_metadata(parametric: tuple[str, str], tmp_path:
     [
         ("family", "linaer", "linaer.*did you mean 'linear'"),
         ("layer", "subsymbolik", "layer is 'subsymbolik'.*did you mean 'subsymbolic'"),
-        ("head", "argmin", "head is 'argmin'(.*did you mean 'argmax'|; allowed: box)"),
+        ("head", "argmin", "head is 'argmin'(.*did you mean 'argmax'|; allowed: (box|vote))"),
         ("head", "box", "head is 'box'; allowed: "),
         ("version", "2", "version is '2'; allowed: 1"),
         ("version", "", "version is ''"),
