@@ -4,6 +4,8 @@
 from __future__ import annotations
 
 import os
+import signal
+import threading
 
 os.environ.setdefault("SDL_VIDEODRIVER", "dummy")
 os.environ.setdefault("PYGAME_HIDE_SUPPORT_PROMPT", "1")
@@ -11,6 +13,7 @@ for variable in ("COMPUTE_LAYERS_LEVEL", "COMPUTE_LAYERS_ISA"):
     os.environ.pop(variable, None)
 
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import gymnasium as gym
@@ -321,6 +324,21 @@ def random_actions(space: Any, shape: tuple[int, ...], rng: np.random.Generator)
 def play(envs: Any, actions: Array) -> list[Any]:
     """The results of these steps, one row of actions each."""
     return [envs.step(row) for row in actions]
+
+
+@contextmanager
+def ctrl_c_soon() -> Iterator[None]:
+    """Interrupts this thread, also where a shell started the tests in the background, with the signal ignored."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    main = threading.get_ident()
+    timer = threading.Timer(0.2, lambda: signal.pthread_kill(main, signal.SIGINT))
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+        timer.join()
+        signal.signal(signal.SIGINT, before)
 
 
 def inside(envs: Any) -> dict[str, Any]:

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import signal
-import threading
 from typing import Any
 
 import numpy as np
@@ -15,7 +14,7 @@ from hypothesis import strategies as st
 import compute_layers as cl
 from compute_layers import registry
 from compute_layers.agents import Agent, AgentFile, agent_file
-from conftest import KINDS_OF_AGENTS, LEVELS, Array, assert_same, served
+from conftest import KINDS_OF_AGENTS, LEVELS, Array, assert_same, ctrl_c_soon, served
 
 GAME = "CartPole-v1"
 FASTEST = LEVELS[-1]
@@ -227,15 +226,8 @@ def test_the_core_refuses_what_does_not_fit() -> None:
 def test_ctrl_c_stops_a_population(level: str) -> None:
     file, tensors = linear(64)
     agent = Agent(file, level, None, seed=0)
-    main = threading.get_ident()
-    timer = threading.Timer(0.2, lambda: signal.pthread_kill(main, signal.SIGINT))
-    timer.start()
-    try:
-        with pytest.raises(KeyboardInterrupt):
-            cl.rollout_population(GAME, agent, tensors, episodes=2**16, level=level, threads=2)
-    finally:
-        timer.cancel()
-        timer.join()
+    with pytest.raises(KeyboardInterrupt), ctrl_c_soon():
+        cl.rollout_population(GAME, agent, tensors, episodes=2**16, level=level, threads=2)
     small: dict[str, Any] = {"episodes": 3, "max_episode_steps": 20}
     run = cl.rollout_population(GAME, agent, tensors, level=level, **small)
     assert_same(outcome(run), one_by_one(file, tensors, **small), "the next population")

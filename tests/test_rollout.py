@@ -18,7 +18,7 @@ import compute_layers as cl
 from compute_layers import registry
 from compute_layers.agents import agent_file
 from compute_layers.spec import Discrete
-from conftest import KINDS_OF_AGENTS, LEVELS, Array, assert_same, paced, served
+from conftest import KINDS_OF_AGENTS, LEVELS, Array, assert_same, ctrl_c_soon, paced, served
 
 AGENTS = KINDS_OF_AGENTS
 FASTEST = LEVELS[-1]
@@ -275,16 +275,9 @@ def test_an_agent_in_use_is_refused(game: str) -> None:
 @pytest.mark.parametrize("level", ["python", "cpp", FASTEST.name])
 def test_ctrl_c_stops_a_rollout_and_leaves_everything_usable(game: str, level: str) -> None:
     before = native(game, "random", episodes=10)
-    main = threading.get_ident()
-    timer = threading.Timer(0.2, lambda: signal.pthread_kill(main, signal.SIGINT))
     agent = cl.load_agent(game, "random", level="python" if level == "python" else "cpp")
-    timer.start()
-    try:
-        with pytest.raises(KeyboardInterrupt):
-            cl.rollout(game, agent, episodes=2**23, level=level, threads=2)
-    finally:
-        timer.cancel()
-        timer.join()
+    with pytest.raises(KeyboardInterrupt), ctrl_c_soon():
+        cl.rollout(game, agent, episodes=2**23, level=level, threads=2)
     assert_same(outcome(native(game, "random", episodes=10)), outcome(before), "the next rollout")
     again = cl.rollout(game, agent, episodes=10, level=level)  # the agent was let go
     assert_same(outcome(again), outcome(before), "the same agent's next rollout")

@@ -18,7 +18,7 @@ constexpr Row single(double value) { return row(static_cast<float>(value)); }
     ROW(three32, row(3.0f)) ROW(force32, single(kForce)) ROW(power32, single(kPower))                        \
     ROW(max_speed32, single(kMaxSpeed)) ROW(min_speed32, single(-kMaxSpeed))                                 \
     ROW(min_position32, single(kMinPosition)) ROW(max_position32, single(kMaxPosition))                      \
-    ROW(pi, row(kPi)) ROW(half_pi, row(kHalfPi)) ROW(small_part, row(kSmallPart))                            \
+    ROW(pi, row(kPi)) ROW(half_pi, row(kHalfPi[0])) ROW(small_part, row(kSmallPart))                         \
     ROW(W0, row(kSwing[0])) ROW(W1, row(kSwing[1])) ROW(W2, row(kSwing[2])) ROW(W3, row(kSwing[3]))          \
     ROW(W4, row(kSwing[4])) ROW(W5, row(kSwing[5])) ROW(W6, row(kSwing[6]))                                  \
     ROW(gravity, row(kGravity)) ROW(goal_reward, row(kGoalReward)) ROW(action_cost, row(kActionCost))        \
