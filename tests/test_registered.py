@@ -69,7 +69,7 @@ def test_there_are_no_other_pages_and_digests() -> None:
 def test_a_page_holds_what_it_must(name: str) -> None:
     text = (pages.game_page if name in cl.games() else pages.family_page)(STEMS[name])
     folder = "games" if name in cl.games() else "policies"
-    versions = pages.versions(folder, STEMS[name])
+    versions = pages.sources_of(folder, STEMS[name])
     assert pages.docstring(versions[0]) in text
     assert all(f"](../../{version.path})" in text for version in versions)
     assert all(heading in text for heading in ("## Levels", "## Speed", "## Limits"))

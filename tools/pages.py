@@ -29,7 +29,7 @@ from compute_layers.agents import heads
 from compute_layers.check import Draw, tensors_of, with_spaces
 from compute_layers.measure import WIDE, conditions_line
 from compute_layers.registry import Family, Game
-from compute_layers.show import CONTINUED, VERSIONS, Version, names, sections, titles
+from compute_layers.show import CONTINUED, Version, sections, titles, versions
 from compute_layers.spec import ActionSpace, Box, Discrete, Form, Space, Tuple
 
 ROOT = Path(__file__).parents[1]
@@ -70,15 +70,13 @@ def codes(values: Iterable[object]) -> str:
 # ---- sources ----
 
 
-def versions(folder: str, stem: str) -> list[Version]:
+def sources_of(folder: str, stem: str) -> list[Version]:
     """The sources in the tree, level python first."""
-    found = []
-    for level, _, place, suffix, language in VERSIONS:
-        for name in names(folder, stem, level):
-            path = f"{place}/{folder}/{name}.{suffix}"
-            if (ROOT / path).exists():
-                found.append(Version(level, path, language, (ROOT / path).read_text(encoding="utf-8")))
-    return found
+
+    def read(path: str) -> str | None:
+        return (ROOT / path).read_text(encoding="utf-8") if (ROOT / path).exists() else None
+
+    return versions(folder, stem, read)
 
 
 def docstring(version: Version) -> str:
@@ -225,7 +223,7 @@ def limit(game: Game) -> str:
 
 def game_page(stem: str) -> str:
     games = [registry.game(id) for id in cl.games() if registry.game(id).stem == stem]
-    spec, sources = games[0].spec, versions("games", stem)
+    spec, sources = games[0].spec, sources_of("games", stem)
     params = [game.default.params for game in games]
     arguments = inspect.signature(spec.params).parameters.values()
     kinds = {float: "float64", int: "int64"}
@@ -314,7 +312,7 @@ def shape(form: Form) -> str:
 
 def family_page(stem: str) -> str:
     family = registry.family(stem)
-    spec, sources = family.spec, versions("policies", stem)
+    spec, sources = family.spec, sources_of("policies", stem)
     layer = "k" if spec.layered else ""
     forms = [(f"`{name}{layer}`", *form) for name, form in spec.tensors.items()]
     forms += [
@@ -371,8 +369,9 @@ def index() -> str:
         games.setdefault(registry.game(id).stem, []).append(id)
 
     def entry(folder: str, stem: str, *more: str) -> tuple[str, ...]:
-        sources = versions(folder, stem)
-        written = ["python", "cpp", *(f"asm[{ISAS[v.level]}]" for v in sources if v.level in ISAS)]
+        sources = sources_of(folder, stem)
+        levels = dict.fromkeys(version.level for version in sources)
+        written = ["python", "cpp", *(f"asm[{ISAS[level]}]" for level in levels if level in ISAS)]
         first = docstring(sources[0]).split("\n\n")[0].replace("\n", " ")
         return (f"[{stem}]({folder}/{stem}.md)", *more, first, ", ".join(written))
 

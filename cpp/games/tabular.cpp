@@ -20,8 +20,8 @@ inline int64_t index_of(const uint64_t* thresholds, int64_t outcomes, uint64_t d
     return index;
 }
 
-// [1] draw, [2] outcome, a lane at a time: there are no vectors of 128-bit products. A starting lane draws in
-// vain. kOutcomes is that of the table, or 0 for any.
+// A lane at a time: there are no vectors of 128-bit products. A starting lane draws in vain. kOutcomes is
+// that of the table, or 0 for any.
 template <int64_t kOutcomes>
 __attribute__((noinline)) void draw(const int64_t n, const int64_t stride, const Table& table,
                                     const int64_t* __restrict action, const int64_t* __restrict s,
@@ -31,9 +31,12 @@ __attribute__((noinline)) void draw(const int64_t n, const int64_t stride, const
     const uint64_t* const thresholds = table.thresholds;
     const Outcome* const rows = table.rows;
     for (int64_t i = 0; i < n; ++i) {
+        // [1] draw
         Pcg64 rng(stream, stride, i);
         const uint64_t u = rng.next53();
         rng.store_unless(elapsed[i] < 0);
+
+        // [2] outcome
         const int64_t row = (s[i] * actions) + action[i];
         const uint64_t* const sums = thresholds + row * outcomes;
         int64_t index = 0;
@@ -49,8 +52,8 @@ inline double select(int64_t mask, double a, double b) {
                               select(mask, __builtin_bit_cast(int64_t, a), __builtin_bit_cast(int64_t, b)));
 }
 
-// [3] next state, [4] termination and reward. Arrays are __restrict parameters of a function that is not
-// inlined: compilers believe nothing less. Masks are int64 so that all lanes are equally wide.
+// Arrays are __restrict parameters of a function that is not inlined: compilers believe nothing less. Masks
+// are int64 so that all lanes are equally wide.
 __attribute__((noinline)) void settle(const int64_t n, const int64_t limit, const Outcome* __restrict outcome,
                                       const int64_t* __restrict action, int64_t* __restrict s,
                                       int64_t* __restrict lastaction, int64_t* __restrict elapsed,
@@ -61,13 +64,17 @@ __attribute__((noinline)) void settle(const int64_t n, const int64_t limit, cons
         const Outcome drawn = outcome[i];
         const int64_t old_s = s[i], old_lastaction = lastaction[i], chosen = action[i];
         const int64_t starting = elapsed[i] < 0 ? -1 : 0;
+
+        // [3] next state
         const int64_t new_s = select(starting, old_s, drawn.state);
-        const int64_t now = elapsed[i] + 1;
-        const int64_t ended = drawn.terminated & ~starting;
-        const int64_t late = now >= limit ? -1 : 0;
         s[i] = new_s;
         observation[i] = new_s;
         lastaction[i] = select(starting, old_lastaction, chosen);
+
+        // [4] termination and reward
+        const int64_t now = elapsed[i] + 1;
+        const int64_t ended = drawn.terminated & ~starting;
+        const int64_t late = now >= limit ? -1 : 0;
         reward[i] = select(starting, 0.0, drawn.reward);
         probability[i] = select(starting, 1.0, drawn.probability);
         terminated[i] = ended;

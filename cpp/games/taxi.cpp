@@ -60,6 +60,10 @@ void step_fickle(const Batch* b) {
     for (int64_t first = 0; first < b->n; first += kBlock) {
         const Batch block = part(b, first, b->n - first < kBlock ? b->n - first : kBlock);
         for (int64_t i = 0; i < block.n; ++i) old_s[i] = s[first + i];
+        // [1] draw
+        // [2] outcome
+        // [3] next state
+        // [4] termination and reward; all as in any table
         step(&block);
 
         // [5] fickle passenger, seldom; a starting lane has not moved

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import re
 import textwrap
+from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.resources import files
 
@@ -19,14 +20,15 @@ from . import registry
 
 WIDE = 160  # columns from which the versions stand side by side
 THEME = "ansi_dark"  # the terminal's own colours
-# Level, folder in the package, folder in the project, suffix, and how rich names the language.
+# Level, folder in the project, suffix, and how rich names the language.
 VERSIONS = (
-    ("python", "", "python/compute_layers", "py", "python"),
-    ("cpp", "sources/cpp", "cpp", "cpp", "cpp"),
-    ("asm, x86-64", "sources/asm/x86_64", "asm/x86_64", "cpp", "cpp"),
-    ("asm, AVX-512", "sources/asm/x86_64_avx512", "asm/x86_64_avx512", "cpp", "cpp"),
-    ("asm, AArch64", "sources/asm/aarch64", "asm/aarch64", "cpp", "cpp"),
+    ("python", "python/compute_layers", "py", "python"),
+    ("cpp", "cpp", "cpp", "cpp"),
+    ("asm, x86-64", "asm/x86_64", "cpp", "cpp"),
+    ("asm, AVX-512", "asm/x86_64_avx512", "cpp", "cpp"),
+    ("asm, AArch64", "asm/aarch64", "cpp", "cpp"),
 )
+INCLUDE = re.compile(r'^#include "(?P<name>\w+\.hpp)"$', re.M)
 HEADER = re.compile(r"^(?P<indent>[ \t]*)(?:#|//)\s*\[(?P<number>\d+)\]\s*(?P<title>[^;.\n]*)")
 CONTINUED = re.compile(r"[ \t]*\\$", re.M)
 
@@ -55,15 +57,37 @@ def sources(name: str) -> list[Version]:
         folder, stem = "policies", bare
     else:
         raise registry.unknown("name", name, [*stems.values(), *stems, *registry.families()])
+    return versions(folder, stem, _packaged)
+
+
+def _packaged(path: str) -> str | None:
+    """The text of a file of the project, from the package, where level python lies at the top."""
+    inside = path.removeprefix("python/compute_layers/")
+    file = files(__package__)
+    for part in (inside if inside != path else f"sources/{path}").split("/"):
+        file = file / part
+    return file.read_text(encoding="utf-8") if file.is_file() else None
+
+
+def versions(folder: str, stem: str, read: Callable[[str], str | None]) -> list[Version]:
+    """The sources of a stem in this folder of each level, level python first. A header that several of them include
+    comes before them if it has numbered comments.
+
+    Args:
+        read: the text of a file of the project, None if there is no such file.
+    """
     found = []
-    for level, inside, shown, suffix, language in VERSIONS:
+    for level, place, suffix, language in VERSIONS:
         for name in names(folder, stem, level):
-            file = files(__package__)
-            for part in (*filter(None, inside.split("/")), folder, f"{name}.{suffix}"):
-                file = file / part
-            if file.is_file():
-                path = f"{shown}/{folder}/{name}.{suffix}"
-                found.append(Version(level, path, language, file.read_text(encoding="utf-8")))
+            path = f"{place}/{folder}/{name}.{suffix}"
+            text = read(path)
+            if text is None:
+                continue
+            for header in INCLUDE.findall(text):
+                shared = read(f"{place}/{folder}/{header}")
+                if shared is not None and titles(shared):
+                    found.append(Version(level, f"{place}/{folder}/{header}", language, shared))
+            found.append(Version(level, path, language, text))
     return found
 
 
@@ -122,24 +146,22 @@ def show(name: str, console: Console) -> None:
     Raises:
         ValueError: an unknown name.
     """
-    versions = sources(name)
-    cut = [sections(version.text) for version in versions]
+    found = sources(name)
+    cut = [sections(version.text) for version in found]
     numbers = sorted(set().union(*cut))
     if not numbers:
-        for version in versions:
+        for version in found:
             _heading(f"{version.level}: {version.path}", console)
             _stacked([(version, version.text.rstrip("\n"))], console, names=False)
         return
     named: dict[int, str] = {}
-    for version in reversed(versions):
+    for version in reversed(found):
         named |= titles(version.text)
-    for version in versions:
+    for version in found:
         console.print(Text(f"{version.level:<14}{version.path}"), soft_wrap=True)
     for number in numbers:
         _heading(f"[{number}] {named[number]}", console)
-        parts = [
-            (version, part[number]) for version, part in zip(versions, cut, strict=True) if number in part
-        ]
+        parts = [(version, part[number]) for version, part in zip(found, cut, strict=True) if number in part]
         if console.is_terminal and console.width >= WIDE:
             _side_by_side(parts, console)
         else:

@@ -289,7 +289,7 @@ static_assert(FIELD(State, position) == 0 && FIELD(State, velocity) == 1);
     LOAD(ELAPSED, elapsed,                                  "elapsed")                                       \
     EACH_BY(cmlt, starting, elapsed, "#0",                  "elapsed < 0")
 
-// [4] the wall
+// [4] position, and the wall: the latter
 #define WALL                                                                                                 \
     PARAM(k1, min_position)                                                                                  \
     CONSTANT(k3, zero)                                                                                       \
@@ -297,7 +297,8 @@ static_assert(FIELD(State, position) == 0 && FIELD(State, velocity) == 1);
     EACH(fcmgt, ended, k3, velocity,                        "velocity < 0")                                  \
     BITS(and, c, c, ended,                                  "stopped")                                       \
     BITS(bic, velocity, velocity, c,                        "0 if stopped")
-// [3] velocity [4] position, in play, where no order of numbers matters. A starting lane is not accelerated.
+// [3] velocity
+// [4] position, in play, where no order of numbers matters. A starting lane is not accelerated.
 #define MOTION_IN_PLAY                                                                                       \
     PARAM(k0, max_speed)                                                                                     \
     PARAM(k1, min_position)                                                                                  \

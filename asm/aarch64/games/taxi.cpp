@@ -20,7 +20,7 @@ static_assert(FIELD(State, s) == FIELD(tabular::State, s) &&
 static_assert(FIELD(State, fickle_step) == 2 && kDestinations == 4);
 static_assert(kHalf == kIncLow + 1);
 
-// [3] next state and [5] fickle passenger, whose reward is known already. `who` becomes whether that of the
+// [5] fickle passenger, and [3] the next state, whose reward is known already. `who` becomes whether that of the
 // lane at byte `at`, lane `i` of its pair, changes the destination.
 #define WHO(at, i, who)                                                                                      \
     OP(ldr, "x20", "[x0, #" at "]",                       "old s")                                           \

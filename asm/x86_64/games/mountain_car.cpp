@@ -306,8 +306,8 @@ static_assert(FIELD(State, position) == 0 && FIELD(State, velocity) == 1);
     LOAD(ELAPSED, elapsed,                                  "elapsed: negative if starting")                 \
     EACH(vxorpd, d, d, d,                                   "0")
 
-// [3] velocity [4] position, and the wall: in play, where no order of numbers matters. A starting lane is not
-// accelerated.
+// [3] velocity
+// [4] position, and the wall: in play, where no order of numbers matters. A starting lane is not accelerated.
 #define MOTION_IN_PLAY                                                                                       \
     PARAM(k0, max_speed)                                                                                     \
     CONSTANT(k1, sign)                                                                                       \

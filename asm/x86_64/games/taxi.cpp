@@ -37,7 +37,7 @@ constexpr Constants kConstants = { CONSTANTS(ROW_VALUE) };
 
 #define FICKLE_STEP(g) AT_##g "(%%rdi,%%r9,2)"
 
-// [3] next state and [5] fickle passenger, whose reward is known already. A register of the other group is
+// [5] fickle passenger, and [3] the next state, whose reward is known already. A register of the other group is
 // free.
 #define OTHER_LOW(n)  HIGH(Y, n)
 #define OTHER_HIGH(n) LOW(Y, n)

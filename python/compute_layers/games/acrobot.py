@@ -205,7 +205,7 @@ def step(p: Params, state: State, action: int, rng: PCG64) -> tuple[State, float
     if p.torque_noise_max > 0:
         torque = torque + rng.uniform(-p.torque_noise_max, p.torque_noise_max)
 
-    # [2] and [3], four times; [4] integration
+    # [4] integration; [2] and [3] four times
     half = p.dt / 2
     k1 = derivatives(p, state, torque)
     k2 = derivatives(p, moved(state, half, k1), torque)

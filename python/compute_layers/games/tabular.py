@@ -77,14 +77,17 @@ def reset(p: Params, options: Options, rng: PCG64) -> State:
 
 
 def step(p: Params, state: State, action: int, rng: PCG64) -> tuple[State, float, bool, float]:
-    # [1] draw: one number, whatever the table
+    # [1] draw; one number, whatever the table
     u = rng.random()
 
     # [2] outcome
     outcome = p.table.rows[state.s][action].draw(u)
 
-    # [3] state, reward, termination and probability
-    return State(outcome.state, action), outcome.reward, outcome.terminated, outcome.probability
+    # [3] next state
+    s = outcome.state
+
+    # [4] termination and reward
+    return State(s, action), outcome.reward, outcome.terminated, outcome.probability
 
 
 def observe(p: Params, state: State) -> tuple[int, ...]:

@@ -189,22 +189,25 @@ def reset(p: Params, options: Options, rng: PCG64) -> State:
 
 
 def step(p: Params, state: State, action: int, rng: PCG64) -> tuple[State, float, bool, float]:
-    # [1] draw: one number, whatever the table
+    # [1] draw; one number, whatever the table
     u = rng.random()
 
     # [2] outcome
     outcome = p.table.rows[state.s][action].draw(u)
+
+    # [3] next state
     s, fickle_step = outcome.state, state.fickle_step
 
-    # [3] a passenger who has been moved may want to go elsewhere
+    # [4] termination and reward
+    reward, terminated, probability = outcome.reward, outcome.terminated, outcome.probability
+
+    # [5] fickle passenger; one who has been moved may want to go elsewhere
     row, col, passenger, destination = decode(state.s)
     if p.fickle_passenger != 0.0 and fickle_step and passenger == ABOARD and (row, col) != decode(s)[:2]:
         fickle_step = 0
         others = [stand for stand in range(4) if stand != destination]
         s = encode(*decode(s)[:3], others[rng.integers(3)])
-
-    # [4] state, reward, termination and probability
-    return State(s, action, fickle_step), outcome.reward, outcome.terminated, outcome.probability
+    return State(s, action, fickle_step), reward, terminated, probability
 
 
 def observe(p: Params, state: State) -> tuple[int, ...]:
