@@ -83,8 +83,8 @@ struct Decision;
 
 template <>
 struct Decision<Head::argmax> {
-    Vector best;
-    int32_t index[kLanes];
+    Vector best = {};
+    int32_t index[kLanes] = {};
 
     void take(const PolicyBatch*, int64_t, int64_t r, const Vector& y) {
         const int32_t row = static_cast<int32_t>(r);
