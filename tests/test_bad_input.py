@@ -308,7 +308,7 @@ WRONG_ONES += [
     np.array([[0]]),
     np.array(0.0),
     {},
-    object(),
+    ...,
     1j,
     np.array(None),
     -1,
@@ -327,7 +327,7 @@ def test_a_wrong_action_of_the_single_environment(env: Any, action: Any) -> None
 
 
 WRONG_BOXES = [None, "0", b"0", 0, 0.5, np.float32(0.5), np.array(0.5), [], [[0.5]], [0.5] * 9, (None,), {}]
-WRONG_BOXES += [object(), 1j, [1j], np.array([0.5], object), ["0.5"], [True], np.zeros((1, 9)), np.zeros(0)]
+WRONG_BOXES += [..., 1j, [1j], np.array([0.5], object), ["0.5"], [True], np.zeros((1, 9)), np.zeros(0)]
 
 
 @pytest.mark.parametrize("action", WRONG_BOXES, ids=repr)

@@ -63,13 +63,14 @@ def started(make: Maker, steps: int, mode: AutoresetMode = AutoresetMode.NEXT_ST
     return envs
 
 
-def with_a_parked_lane(make: Maker, **kwargs: Any) -> Any:
+def with_a_parked_lane(make: Maker) -> Any:
     """A lane has ended and waits for its autoreset (NEXT_STEP), others are in mid-episode."""
-    for steps in range(1, LIMIT + 1):
-        envs = started(make, steps, **kwargs)
+    envs = started(make, 1)
+    for seed in range(1, LIMIT + 1):
         ended = envs.get_state()["elapsed"] < 0
         if ended.any() and not ended.all():
             return envs
+        step_on(envs, 1, seed)
     raise AssertionError("no lane ended alone")
 
 

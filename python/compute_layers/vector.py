@@ -495,7 +495,7 @@ class VectorEnv(_Simulation, gym.vector.VectorEnv[Any, Any, Any]):
         if self._same_step:
             self._add_final(result[4])
         if self._informs:
-            self._add_infos(result[4])
+            self._add_infos(result[4], result[0])
         if self.render_mode == "human":
             self.render()
         return result
@@ -520,8 +520,9 @@ class VectorEnv(_Simulation, gym.vector.VectorEnv[Any, Any, Any]):
             info |= self._masks(states, mask)
         infos |= {"final_obs": final, "_final_obs": mask, "final_info": info, "_final_info": mask.copy()}
 
-    def _add_infos(self, infos: dict[str, Any]) -> None:
-        """What the step of each environment reports; after a reset in SAME_STEP, what that does."""
+    def _add_infos(self, infos: dict[str, Any], observations: Any) -> None:
+        """What the step of each environment reports; after a reset in SAME_STEP, what that does. The batch is not
+        called again: another thread might have it, and the step would seem refused."""
         everyone = np.ones(self.num_envs, np.bool_)
         spec = self._batch.game.spec
         for (name, after_reset), said in zip(spec.info.items(), self._batch.info, strict=True):
@@ -530,7 +531,7 @@ class VectorEnv(_Simulation, gym.vector.VectorEnv[Any, Any, Any]):
             )
             infos |= {name: values, f"_{name}": everyone.copy()}
         if self._batch.masks:
-            infos |= self._masks(self._batch.observations(), everyone)
+            infos |= self._masks(observations, everyone)
 
     def get_attr(self, name: str) -> tuple[Any, ...]:
         """The attribute of each environment, as :meth:`call` without arguments."""
