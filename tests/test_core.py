@@ -61,7 +61,16 @@ def shape(**changed: int) -> _core.Shape:
         {"num_envs": 0},
         {"limit": 0},
     ],
-    ids=["no params", "a field", "no options", "no observation", "a param", "options", "no lanes", "no steps"],
+    ids=[
+        "no params",
+        "a field",
+        "no options",
+        "no observation",
+        "a param",
+        "options",
+        "no lanes",
+        "no steps",
+    ],
 )
 def test_sizes_that_do_not_fit_are_refused(level: cl.Level, changed: dict[str, Any]) -> None:
     batch(level)
