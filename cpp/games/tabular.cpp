@@ -13,13 +13,6 @@ using namespace tabular;
 // Lanes whose outcomes wait for the lanes around them: small enough for the L1 cache.
 constexpr int64_t kBlock = 128;
 
-// The outcome of a row of `outcomes` thresholds. A draw is a multiple of the thresholds' unit.
-inline int64_t index_of(const uint64_t* thresholds, int64_t outcomes, uint64_t draw) {
-    int64_t index = 0;
-    for (int64_t k = 0; k < outcomes; ++k) index += thresholds[k] <= draw;
-    return index;
-}
-
 // A lane at a time: there are no vectors of 128-bit products. A starting lane draws in vain. kOutcomes is
 // that of the table, or 0 for any.
 template <int64_t kOutcomes>
