@@ -130,6 +130,13 @@ def served(id: str) -> list[cl.Level]:
     return [level for level in LEVELS if not unserved(id, level)]
 
 
+# Ids with the same stem and arguments differ in their time limit alone: the first of each.
+_RULES = {
+    (game.stem, repr(game.entry.kwargs)): game.id for game in map(registry.game, reversed(registry.games()))
+}
+RULES = [id for id in registry.games() if id in _RULES.values()]
+
+
 def kind(id: str) -> tuple[Any, ...]:
     """What a game's interface is like: games of one kind go through the same code beside their kernels."""
     spec, found = registry.game(id).spec, registry.game(id)

@@ -27,6 +27,7 @@ from compute_layers import registry
 from compute_layers.batch import Batch
 from compute_layers.games import cartpole
 from compute_layers.spec import Box, Discrete
+from conftest import RULES
 
 NATIVE = [level for level in cl.levels() if level.available and level.isa is not None]
 GAME = "CartPole-v1"
@@ -96,14 +97,8 @@ def in_agreement(scenarios: Iterable[checker.Scenario], levels: list[cl.Level], 
             assert difference is None, (where, difference.lines(("expected", "found")))
 
 
-# Ids with the same stem and arguments differ in their time limit alone.
-RULES = {
-    (game.stem, repr(game.entry.kwargs)): game.id for game in map(registry.game, reversed(registry.games()))
-}
-
-
 @pytest.mark.emulate
-@pytest.mark.parametrize("id", RULES.values())
+@pytest.mark.parametrize("id", RULES)
 def test_the_levels_of_a_game_agree(id: str) -> None:
     game = registry.game(id)
     levels = [level for level in NATIVE if level.isa in game.isas[level.name]]

@@ -34,7 +34,7 @@ from compute_layers.batch import Batch
 from compute_layers.registry import Family, Game
 from compute_layers.spec import Box, Discrete
 from compute_layers.table import Table
-from conftest import Array
+from conftest import RULES, Array
 from native_check import Broken, Case, Checker, Part
 
 SOURCES = Path(__file__).parent / "native"
@@ -351,8 +351,8 @@ def examine(checker: Checker, cases: list[Case], level: cl.Level) -> tuple[Count
 
 
 def subjects() -> list[Any]:
-    """Every game and family with each level that has kernels of it here."""
-    names = {id: registry.game(id) for id in registry.games()} | registry.families()
+    """All rules and families with each level that has kernels of it here."""
+    names = {id: registry.game(id) for id in RULES} | registry.families()
     return [
         pytest.param(name, level, id=f"{name}-{level}")
         for name, subject in names.items()
@@ -453,7 +453,7 @@ def memcheck(checker: Checker, tmp_path_factory: pytest.TempPathFactory) -> tupl
     if not checker.knows_valgrind:
         pytest.skip("the headers of valgrind were not there when tests/native was built")
     cases = []
-    subjects: list[Game | Family] = [*map(registry.game, registry.games()), *registry.families().values()]
+    subjects: list[Game | Family] = [*map(registry.game, RULES), *registry.families().values()]
     for subject, level in product(subjects, NATIVE):
         if level.isa is None or level.isa not in subject.isas[level.name]:
             continue
