@@ -10,6 +10,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -415,6 +416,11 @@ def test_the_callers_floating_point_mode_does_not_matter_to_the_single_environme
         assert intact
 
 
+@cache
+def rollout_at_level_python(id: str, name: str, **settings: Any) -> Any:
+    return rollout(id, name, level="python", **settings)
+
+
 @pytest.mark.emulate
 def test_the_callers_floating_point_mode_does_not_matter_to_agents(
     make: Maker, hostile: Callable[[], Hostile]
@@ -444,7 +450,7 @@ def test_the_callers_floating_point_mode_does_not_matter_to_agents(
             "num_envs": 8,
             "max_episode_steps": paced(make.id, name, 60, 4),
         }
-        run = rollout(make.id, name, level="python", **settings)
+        run = rollout_at_level_python(make.id, name, **settings)
         for threads in (1, 3):
             with hostile() as mode:
                 again = rollout(
