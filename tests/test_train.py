@@ -99,16 +99,27 @@ def test_training_and_evaluation_have_seeds_of_their_own(monkeypatch: pytest.Mon
 
 
 def test_the_whole_covariance_for_few_parameters_its_diagonal_for_many() -> None:
-    few, many = (training.Search({"W": ("float32", (1, n))}, seed=0) for n in (100, 101))
+    few, many = (training.Search({"W": ("float32", (1, n))}, np.ones(n), seed=0) for n in (100, 101))
     assert (few.method, many.method) == ("CMA-ES", "sep-CMA-ES")
 
 
 def test_search_and_tensors_fit() -> None:
-    search = training.Search({"W": ("float32", (2, 4)), "b": ("float32", (2,))}, seed=0)
+    units = np.array([1.0, 0.25, 1.0, 0.5])
+    search = training.Search({"W": ("float32", (2, 4)), "b": ("float32", (2,))}, units, seed=0)
     points = np.arange(30.0).reshape(3, 10)
     found = search.tensors(points)
-    assert_same(found["W"], (points[:, :8].reshape(3, 2, 4) / 2).astype(np.float32))
+    assert_same(found["W"], (points[:, :8].reshape(3, 2, 4) / 2 / units).astype(np.float32))
     assert_same(found["b"], (points[:, 8:] * 0.1).astype(np.float32))
+
+
+def test_small_numbers_are_enlarged_where_all_are_bounded() -> None:
+    units = {
+        id: training._units(registry.game(id)).tolist()
+        for id in ("CartPole-v1", "MountainCar-v0", "Pendulum-v1")
+    }
+    assert units["CartPole-v1"] == [1, 1, 1, 1]
+    assert units["MountainCar-v0"] == pytest.approx([0.9, 0.07])
+    assert units["Pendulum-v1"] == [1, 1, 1]
 
 
 # ---- when it stops ----

@@ -6,7 +6,9 @@ next seeds, from 2³² on. The best candidate of a generation whose mean beats t
 more episodes, seeds from 2³³ on, and is the best agent if it beats it there too. The evaluation, seeds 0 to 999,
 comes last and decides nothing.
 
-The search begins around zero. A weight's first standard deviation is 1 / sqrt(inputs of its row), a bias's BIAS.
+The search begins around zero. A weight's first standard deviation is 1 / sqrt(inputs of its row), a bias's BIAS. Where
+all that the game shows is bounded, a number that is always small counts in units of half its range: MountainCar's
+velocities stay below 0.07.
 The whole covariance is learned for up to DENSE parameters, its diagonal for more. What a seed gives depends on
 the versions of cmaes and NumPy and on the kernels that BLAS chooses for the CPU, all of which the file names; it
 does not depend on levels, isas or the number of threads.
@@ -34,7 +36,7 @@ from .agents import FORMAT_VERSION, Agent, AgentFile, heads, tensor_forms
 from .measure import conditions, short
 from .registry import Family, Game, unknown
 from .rollout import Rollout, parse_count, rollout, rollout_population
-from .spec import Form
+from .spec import Box, Form, seen_by_policies
 
 SCHEMA = "compute_layers/train/1"
 EVALUATIONS = 10_000  # of candidates, unless told otherwise
@@ -134,17 +136,22 @@ class Search:
 
     Args:
         forms: dtype and shape of the tensors by name.
+        units: (inputs,) what one of each input is.
         seed: of the random numbers.
     """
 
-    def __init__(self, forms: Mapping[str, Form], seed: int) -> None:
+    def __init__(self, forms: Mapping[str, Form], units: NDArray[np.float64], seed: int) -> None:
         from cmaes import CMA, SepCMA
 
         self._shapes: dict[str, tuple[Any, ...]] = {name: shape for name, (_, shape) in forms.items()}
         sizes = [prod(shape) for shape in self._shapes.values()]
-        spreads = [BIAS if len(shape) == 1 else shape[1] ** -0.5 for shape in self._shapes.values()]
+        first = next(name for name, shape in self._shapes.items() if len(shape) == 2)
+        spreads = [
+            np.full(shape, BIAS if len(shape) == 1 else shape[1] ** -0.5) / (units if name == first else 1.0)
+            for name, shape in self._shapes.items()
+        ]
         self._cuts = np.cumsum(sizes)[:-1]
-        self._scale = np.repeat(spreads, sizes)
+        self._scale = np.concatenate([spread.ravel() for spread in spreads])
         dense = sum(sizes) <= DENSE
         self.method = "CMA-ES" if dense else "sep-CMA-ES"
         self._optimiser = (CMA if dense else SepCMA)(mean=np.zeros(sum(sizes)), sigma=1.0, seed=seed)
@@ -237,7 +244,7 @@ def train(
         raise ValueError(f"seconds is {seconds}; allowed: more than 0")
     start = _start(found, family, head, layers, choices or {})
     blas, kernels = _blas()
-    search = Search({name: (str(t.dtype), t.shape) for name, t in start.tensors.items()}, seed)
+    search = Search({name: (str(t.dtype), t.shape) for name, t in start.tensors.items()}, _units(found), seed)
     # At least a generation.
     evaluations = parse_count("evaluations", evaluations, MOST_EVALUATIONS, least=search.candidates)
     player = Agent(start, "auto", None, seed=0)
@@ -330,6 +337,14 @@ def _start(
     forms = tensor_forms(game, family, metadata["head"], shapes)
     tensors = {name: np.zeros(shape, dtype) for name, (dtype, shape) in forms.items()}
     return AgentFile(stem, game, metadata, tensors)
+
+
+def _units(game: Game) -> NDArray[np.float64]:
+    """Half the range of each input, at most 1, where all are bounded; else 1."""
+    space = seen_by_policies(game.observation)
+    if isinstance(space, Box) and np.isfinite([space.low, space.high]).all():
+        return np.minimum((np.array(space.high) - np.array(space.low)) / 2, 1.0)
+    return np.ones(space.size)
 
 
 def _blas() -> tuple[Any, str]:
