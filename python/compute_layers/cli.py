@@ -140,37 +140,60 @@ def _ladder(
     quick: Annotated[
         bool, typer.Option("--quick", help="Fewer episodes and rounds: seconds, not minutes.")
     ] = False,
+    verdict: Annotated[
+        bool,
+        typer.Option(
+            "--verdict",
+            help="Instead of the tables, a row a game: the best agent, and the cheapest within 5 % of it.",
+        ),
+    ] = False,
     to: Annotated[Path | None, typer.Option("--json", help="Also write the figures to this file.")] = None,
 ) -> None:
     """The same agents at every level: return against nanoseconds."""
     from dataclasses import replace
 
-    from .ladder import FULL, QUICK, measure_ladder
+    from .ladder import FULL, GYMNASIUM, QUICK, measure_ladder
+    from .statistics import require_scipy
+    from .verdict import judge, print_verdicts
 
     if (game is None) != everything:
         raise ValueError(f"game is {game!r}, --all is {everything}; allowed: the id of a game, or --all")
     if to is not None and not to.parent.is_dir():  # not only after minutes of measuring
         raise FileNotFoundError(f"--json is {str(to)!r}; there is no directory {str(to.parent)!r}")
+    level_names = level.split(",") if level else []
+    if verdict:
+        require_scipy()
+        if level_names and set(level_names) == {GYMNASIUM}:
+            raise ValueError(f"--levels is {level!r}; allowed with --verdict: at least one level of ours")
     effort = QUICK if quick else FULL
     if episodes is not None:
         effort = replace(effort, episodes=episodes)
     console = _console()
     found = []
-    equal = True
+    verdicts = []
+    unequal = []
     for id in registry.games() if game is None else [game]:
         ladder = measure_ladder(
             id,
             agent.split(",") if agent else (),
-            level.split(",") if level else (),
+            level_names,
             effort=effort,
             console=_console(stderr=True),
         )
-        ladder.print(console)
         found.append(ladder.as_dict())
-        equal = equal and not ladder.unequal
+        if verdict:
+            verdicts.append(judge(ladder))
+            found[-1]["verdict"] = verdicts[-1].as_dict()
+        else:
+            ladder.print(console)
+        unequal += [f"{id}: {line}" for line in ladder.unequal]
         if to is not None:
             to.write_text(json.dumps(found[0] if game else found, indent=1) + "\n")
-    if not equal:
+    if verdict:
+        print_verdicts(verdicts, console)
+        for line in unequal:
+            console.print(f"RETURNS DIFFER: {line}", style="bold red", markup=False, soft_wrap=True)
+    if unequal:
         raise typer.Exit(1)
 
 

@@ -24,9 +24,10 @@ from .batch import Batch, rows_of
 from .measure import Contestant, Interleaved, Timing, conditions, conditions_line, progress_bar, short, timed
 from .registry import Game, Level, LevelUnavailable
 from .rollout import DEFAULT_LIMIT, rollout
+from .statistics import interquartile_mean
 from .vector import VectorEnv
 
-SCHEMA = "compute_layers/ladder/1"
+SCHEMA = "compute_layers/ladder/2"
 GYMNASIUM = "gymnasium"  # the row of Gymnasium's own environments
 LEFT = ("agent", "level", "preparation", "log(ns/step)", "boundary", "game \\ policy")  # columns of words
 BAR = 20  # characters
@@ -103,6 +104,7 @@ class Row:
             found["episodes"] = len(self.returns)
             found["return_mean"] = float(self.returns.mean())
             found["return_interval_95"] = self.interval
+            found["return_iqm"] = float(interquartile_mean(self.returns))
         for name, timing in (("ns_per_decision", self.decision), ("ns_per_step", self.step)):
             found[name] = None if timing is None else asdict(timing)
         return found
