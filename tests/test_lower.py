@@ -76,7 +76,12 @@ def source_of(game: str, agent: str) -> Any:
 
 @pytest.mark.parametrize(
     ("game", "agent"),
-    [("MountainCar-v0", "swing"), ("Acrobot-v1", "swing"), ("Pendulum-v1", "swing-up"), (GAME, "always-right")]
+    [
+        ("MountainCar-v0", "swing"),
+        ("Acrobot-v1", "swing"),
+        ("Pendulum-v1", "swing-up"),
+        (GAME, "always-right"),
+    ]
     + [("Blackjack-v1", "basic-strategy")],
 )
 @infinite_bounds
@@ -98,7 +103,11 @@ def test_a_weight_is_what_the_worst_action_costs_in_a_clone(
     teacher = cl.load_agent(game, agent)
     assert_same(labelled.actions, actions)
     others = found.action
-    tried = [np.array([b], np.float32) for b in (others.low[0], others.high[0])] if isinstance(others, Box) else range(others.n)
+    tried = (
+        [np.array([b], np.float32) for b in (others.low[0], others.high[0])]
+        if isinstance(others, Box)
+        else range(others.n)
+    )
     env = Env(game=found)
     env.reset(seed=0)
     limit = found.entry.max_episode_steps or 1000
@@ -133,7 +142,9 @@ def test_the_states_of_a_round_are_the_players_and_the_labels_the_teachers() -> 
 
 
 def test_numbered_states_are_seen_as_policies_see_them() -> None:
-    labelled = source_of("Blackjack-v1", "basic-strategy").label(agent_file("Blackjack-v1", "basic-strategy"), 0)
+    labelled = source_of("Blackjack-v1", "basic-strategy").label(
+        agent_file("Blackjack-v1", "basic-strategy"), 0
+    )
     table = agent_file("Blackjack-v1", "basic-strategy").tensors["actions"]
     assert labelled.rows.shape[1:] == (1,)
     assert_same(labelled.actions, table[labelled.rows[:, 0].astype(np.int64)])
@@ -151,7 +162,11 @@ def test_weights_of_a_fit_are_never_nothing() -> None:
 
 @pytest.mark.parametrize(
     ("game", "agent", "value"),
-    [("FrozenLake-v1", "arrows", 0.7402), ("Taxi-v4", "shortest-way", 7.93), ("CliffWalking-v1", "straight", -13.0)],
+    [
+        ("FrozenLake-v1", "arrows", 0.7402),
+        ("Taxi-v4", "shortest-way", 7.93),
+        ("CliffWalking-v1", "straight", -13.0),
+    ],
 )
 def test_the_value_of_a_tabular_agent_is_computed(game: str, agent: str, value: float) -> None:
     source, file = source_of(game, agent), agent_file(game, agent)
@@ -161,7 +176,9 @@ def test_the_value_of_a_tabular_agent_is_computed(game: str, agent: str, value: 
     assert abs(mean - source.value(file)) <= 1.5 * interval + 1e-9
 
 
-@pytest.mark.parametrize(("game", "agent"), [("FrozenLake-v1", "arrows"), ("CliffWalkingSlippery-v1", "detour")])
+@pytest.mark.parametrize(
+    ("game", "agent"), [("FrozenLake-v1", "arrows"), ("CliffWalkingSlippery-v1", "detour")]
+)
 def test_the_costs_add_up_to_what_a_student_loses(game: str, agent: str) -> None:
     """The performance difference lemma, for a student that errs in some states."""
     source, file = source_of(game, agent), agent_file(game, agent)
@@ -213,12 +230,16 @@ def test_neither_threads_nor_the_level_matter(monkeypatch: pytest.MonkeyPatch) -
         assert found.file.metadata == expected.file.metadata
 
 
-def test_rounds_search_verification_and_evaluation_have_seeds_of_their_own(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_rounds_search_verification_and_evaluation_have_seeds_of_their_own(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     spans: list[tuple[str, int, int]] = []  # what, first and last seed
     for name in ("rollout", "rollout_population"):
         play = getattr(lowering, name)
 
-        def record(*args: Any, play: Any = play, name: str = name, seed: int = 0, episodes: int, **kwargs: Any) -> Any:
+        def record(
+            *args: Any, play: Any = play, name: str = name, seed: int = 0, episodes: int, **kwargs: Any
+        ) -> Any:
             spans.append((name, seed, seed + episodes - 1))
             return play(*args, episodes=episodes, seed=seed, **kwargs)
 
@@ -256,7 +277,16 @@ def test_a_finished_tree_decides_the_same_with_no_more_nodes(game: str, agent: s
     finished = student.finished(tensors)
     metadata = {"family": "tree", "layer": "symbolic", "head": student.head, "version": "1"}
     before, after = (Agent(AgentFile("a", found, metadata, t), "auto", None, 0) for t in (tensors, finished))
-    near = np.concatenate([rows, *(np.where(np.arange(len(low)) == f, t, rows[:40]) for f, t in zip(tensors["feature"], tensors["threshold"], strict=True) if f >= 0)]).astype(np.float32)
+    near = np.concatenate(
+        [
+            rows,
+            *(
+                np.where(np.arange(len(low)) == f, t, rows[:40])
+                for f, t in zip(tensors["feature"], tensors["threshold"], strict=True)
+                if f >= 0
+            ),
+        ]
+    ).astype(np.float32)
     assert_same(after(near), before(near))
     assert len(finished["left"]) <= len(tensors["left"])
     for left, right in zip(finished["left"], finished["right"], strict=True):
@@ -283,10 +313,10 @@ def test_linear_students(game: str, agent: str, head: str) -> None:
 
 
 def test_actions_that_were_never_seen_are_never_taken() -> None:
-    known, W, b = np.array([0, 2]), np.array([[1.0, 2.0]]), np.array([0.5])
-    weights, biases = lowering._placed(3, known, W, b)
+    known, score, constant = np.array([0, 2]), np.array([[1.0, 2.0]]), np.array([0.5])
+    weights, biases = lowering._placed(3, known, score, constant)
     for x in np.random.default_rng(0).normal(size=(50, 2)):
-        assert (weights @ x + biases).argmax() == (2 if W[0] @ x + b[0] > 0 else 0)
+        assert (weights @ x + biases).argmax() == (2 if score[0] @ x + constant[0] > 0 else 0)
 
 
 @pytest.mark.parametrize("game", ["FrozenLake-v1", "Blackjack-v1"])
@@ -345,7 +375,9 @@ def test_progress_only_rises() -> None:
         assert values == sorted(values)
 
 
-@pytest.mark.parametrize(("name", "call"), [("rollout", 3), ("rollout_population", 1), ("rollout_population", 2)])
+@pytest.mark.parametrize(
+    ("name", "call"), [("rollout", 3), ("rollout_population", 1), ("rollout_population", 2)]
+)
 def test_ctrl_c_keeps_the_best_so_far(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, name: str, call: int
 ) -> None:
@@ -384,7 +416,8 @@ def rule(file: AgentFile, row: np.ndarray[Any, Any]) -> Any:
 
 
 @pytest.mark.parametrize(
-    ("game", "agent"), [(GAME, "tree-2"), (GAME, "pd"), *(e for e in LOWERED if agent_file(*e).head == "vote")]
+    ("game", "agent"),
+    [(GAME, "tree-2"), (GAME, "pd"), *(e for e in LOWERED if agent_file(*e).head == "vote")],
 )
 def test_the_readable_form_is_the_agent(game: str, agent: str) -> None:
     file, space = agent_file(game, agent), registry.game(game).observation
@@ -405,20 +438,30 @@ def test_readable_forms() -> None:
     ]
     assert readable(agent_file(GAME, "linear")).startswith("action = argmax(\n")
     assert readable(agent_file("FrozenLake-v1", "arrows")).startswith("state 0: action = 0\n")
-    assert readable(agent_file(GAME, "mlp-16")) == "family mlp, head argmax: W0 (16, 4), b0 (16,), W1 (2, 16), b1 (2,)"
+    assert (
+        readable(agent_file(GAME, "mlp-16"))
+        == "family mlp, head argmax: W0 (16, 4), b0 (16,), W1 (2, 16), b1 (2,)"
+    )
 
 
 @pytest.mark.parametrize("id", registry.games())
 def test_every_number_of_an_observation_has_a_name(id: str) -> None:
     game = registry.game(id)
     names = lowering.observation_names(game)
-    assert len(names) == len(set(names)) == (game.observation.size if isinstance(game.observation, Box) else 1)
+    assert (
+        len(names) == len(set(names)) == (game.observation.size if isinstance(game.observation, Box) else 1)
+    )
     assert "obs[0]" not in names
 
 
 @pytest.mark.parametrize(
     ("agent", "expected"),
-    [("tree-2", "2 comparisons"), ("pd", "4 multiply-adds"), ("mlp-64x64", "4,480 multiply-adds"), ("always-right", "none")],
+    [
+        ("tree-2", "2 comparisons"),
+        ("pd", "4 multiply-adds"),
+        ("mlp-64x64", "4,480 multiply-adds"),
+        ("always-right", "none"),
+    ],
 )
 def test_operations(agent: str, expected: str) -> None:
     assert operations(agent_file(GAME, agent)) == expected
@@ -426,7 +469,9 @@ def test_operations(agent: str, expected: str) -> None:
 
 def test_json(tmp_path: Path) -> None:
     file = tmp_path / "report.json"
-    done = run(*shlex.split("swing --game MountainCar-v0 --depth 2 --rounds 1 --evaluations 63 --json"), str(file))
+    done = run(
+        *shlex.split("swing --game MountainCar-v0 --depth 2 --rounds 1 --evaluations 63 --json"), str(file)
+    )
     assert done.exit_code == 0, done.output
     found = json.loads(file.read_text())
     assert set(found) == {
@@ -455,13 +500,22 @@ def test_a_pipe_gets_plain_text() -> None:
     assert done.exit_code == 0, done.output
     assert "\x1b" not in done.output
     assert all("rounds" in line and "return" in line for line in done.stderr.splitlines())
-    for words in ("arrows to lowered", "return ± 95 %", "computed", "% of the time", "if state > ", "--leaves 8"):
+    for words in (
+        "arrows to lowered",
+        "return ± 95 %",
+        "computed",
+        "% of the time",
+        "if state > ",
+        "--leaves 8",
+    ):
         assert words in done.stdout
 
 
 def test_a_saved_file_plays_its_recorded_return_at_every_level(tmp_path: Path) -> None:
     file = tmp_path / "mine.safetensors"
-    done = run(*shlex.split("swing --game MountainCar-v0 --depth 3 --rounds 1 --evaluations 63 --save"), str(file))
+    done = run(
+        *shlex.split("swing --game MountainCar-v0 --depth 3 --rounds 1 --evaluations 63 --save"), str(file)
+    )
     assert done.exit_code == 0, done.output
     saved = agent_file("MountainCar-v0", file)
     assert (saved.name, saved.layer, saved.family.stem) == ("mine", "symbolic", "tree")
@@ -470,7 +524,9 @@ def test_a_saved_file_plays_its_recorded_return_at_every_level(tmp_path: Path) -
     for level in served("MountainCar-v0")[1:]:
         agent = Agent(saved, level.name, level.isa, seed=0)
         again = AgentFile(saved.name, saved.game, saved.metadata, saved.tensors)
-        again.note_returns(cl.rollout("MountainCar-v0", agent, episodes=1000, level=level.name, isa=level.isa).returns)
+        again.note_returns(
+            cl.rollout("MountainCar-v0", agent, episodes=1000, level=level.name, isa=level.isa).returns
+        )
         assert again.metadata["return"] == saved.metadata["return"]
 
 
@@ -485,7 +541,10 @@ def test_a_saved_file_plays_its_recorded_return_at_every_level(tmp_path: Path) -
         ({"agent": "random"}, "agent is 'random', which draws its actions"),
         ({"to": "forrest"}, "to is 'forrest'; allowed: tree, table, linear"),
         ({"to": "table"}, "to is 'table'; the observations of CartPole-v1 are vectors of numbers"),
-        ({"agent": "arrows", "game": "FrozenLake-v1", "to": "linear"}, "to is 'linear'; .* the numbers of states"),
+        (
+            {"agent": "arrows", "game": "FrozenLake-v1", "to": "linear"},
+            "to is 'linear'; .* the numbers of states",
+        ),
         ({"to": "linear", "depth": 3}, "depth is 3, leaves is None; allowed: None"),
         ({"depth": 0}, "depth is 0; allowed: 1 to 32"),
         ({"depth": 33}, "depth is 33; allowed: 1 to 32"),
@@ -503,7 +562,9 @@ def test_bad_arguments(arguments: dict[str, Any], words: str) -> None:
         lower(**{"agent": "pd", "game": GAME, **arguments})
 
 
-@pytest.mark.parametrize(("name", "value"), [("seed", 0.5), ("depth", "4"), ("rounds", 1.0), ("evaluations", 1e3)])
+@pytest.mark.parametrize(
+    ("name", "value"), [("seed", 0.5), ("depth", "4"), ("rounds", 1.0), ("evaluations", 1e3)]
+)
 def test_bad_types(name: str, value: Any) -> None:
     with pytest.raises(TypeError, match=rf"{name} is .*; allowed: an int"):
         lower("pd", GAME, **{name: value})
@@ -527,7 +588,9 @@ def test_bad_options_are_one_line_and_exit_2(arguments: tuple[str, ...], words: 
 
 def test_a_missing_package_is_named_with_its_extra(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "sklearn", None)
-    with pytest.raises(DependencyNotInstalled, match=r"scikit-learn: pip install 'compute_layers\[lower\]'"):
+    with pytest.raises(
+        DependencyNotInstalled, match=r"scikit-learn .*: pip install 'compute_layers\[lower\]'"
+    ):
         lower("pd", GAME)
     done = run("pd", "--game", GAME)
     assert done.exit_code == 2
@@ -540,17 +603,21 @@ REACHED = {  # at least; where a table defines the game, what is computed, else 
     (GAME, "lowered-2"): 500.0,
     ("MountainCar-v0", "lowered-3"): -105.0,
     ("Acrobot-v1", "lowered-2"): -86.0,
-    ("FrozenLake-v1", "lowered-8"): 0.730,
-    ("Taxi-v4", "lowered"): 7.9,
+    ("FrozenLake-v1", "lowered-3"): 0.730,
+    ("Taxi-v4", "lowered-7"): 7.9,
 }
 
 
 def test_what_is_shipped() -> None:
     assert set(LOWERED) == set(REACHED)
     assert {agent_file(*entry).layer for entry in LOWERED} == {"symbolic"}
-    for entry, depth in (((GAME, "lowered-2"), 2), (("MountainCar-v0", "lowered-3"), 3), (("Acrobot-v1", "lowered-2"), 2)):
+    for entry, depth in (
+        ((GAME, "lowered-2"), 2),
+        (("MountainCar-v0", "lowered-3"), 3),
+        (("Acrobot-v1", "lowered-2"), 2),
+    ):
         assert int(operations(agent_file(*entry)).split()[0]) <= depth
-    assert np.count_nonzero(agent_file("FrozenLake-v1", "lowered-8").tensors["left"] == -1) <= 8
+    assert np.count_nonzero(agent_file("FrozenLake-v1", "lowered-3").tensors["left"] == -1) <= 8
 
 
 @pytest.mark.parametrize("entry", REACHED, ids="/".join)

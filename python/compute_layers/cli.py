@@ -273,7 +273,9 @@ def _lower(
     ] = None,
     seconds: Annotated[float | None, typer.Option(help="Seconds at most.")] = None,
     save: Annotated[Path | None, typer.Option(help="Write the agent to this .safetensors file.")] = None,
-    to_json: Annotated[Path | None, typer.Option("--json", help="Also write the report to this file.")] = None,
+    to_json: Annotated[
+        Path | None, typer.Option("--json", help="Also write the report to this file.")
+    ] = None,
 ) -> None:
     """Make a cheaper agent that plays as a given one does. Ctrl-C ends it with the best so far."""
     from .lower import EVALUATIONS, ROUNDS, Progress, lower

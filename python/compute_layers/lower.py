@@ -7,9 +7,10 @@ their label and as their weight what a wrong action costs there: the value of th
 scikit-learn fits a student to the states of all rounds. Then the numbers of the best student are changed at random,
 and what returns more is kept, until the student returns as much as the teacher or the budget is spent.
 
-Values are the teacher's own. Of a tabular game they are computed, with the time limit; a state costs what it adds to
-the loss of an episode, and so do students. Of other games they are played: from a clone of the state each action is
-taken once and then the teacher followed until the episode ends, all with the same random numbers.
+Values are the teacher's. Where a table defines the game they are computed for every number of steps that are left, a
+state counts as often as an episode sees it, and a student's return is computed too. Other games are played: from
+clones of a state each action is taken once and then the teacher followed until the episode ends, all with the same
+random numbers.
 
 Seeds from 2³² on are for rounds and search, those from 2³³ on say which student is the best. The evaluation, seeds 0
 to 999, comes last and decides nothing.
@@ -68,6 +69,7 @@ TURNS = 25  # of the two agents that are timed
 MOST_LINES = 40  # of the readable form on the console
 
 Tensors = dict[str, NDArray[Any]]
+_Node = tuple[int, float, int, int, Any]  # of a tree, in the order of its tensors
 
 
 @dataclass(frozen=True, eq=False)
@@ -202,7 +204,7 @@ class Lowering:
             lines = [*lines[:MOST_LINES], f"… and {len(lines) - MOST_LINES} more lines, which --json has"]
         for line in (
             f"{difference:+.2f} ± {interval:.2f} of return on the same {len(self.returns[0])} seeds, "
-            f"{100 * share:.2g} % of the time",
+            f"{100 * share:.3g} % of the time",
             "",
             *lines,
             "",
@@ -246,9 +248,7 @@ class _Simulation:
     def value(self, file: AgentFile) -> float:
         """What an agent returns in the verification."""
         agent = Agent(file, "auto", None, seed=0)
-        played = rollout(
-            self._game, agent, episodes=VERIFICATION, seed=VERIFICATION_SEED, threads=_cpus()
-        )
+        played = rollout(self._game, agent, episodes=VERIFICATION, seed=VERIFICATION_SEED, threads=_cpus())
         self.steps += played.steps
         return float(played.returns.mean())
 
@@ -382,6 +382,7 @@ class _Tabular:
         for _ in range(self._limit):
             self._left.append(self._ahead(self._left[-1])[np.arange(self._states), self._teacher])
         self._costs = np.zeros((self._states, self._actions))
+        self._visited = np.zeros(self._states, np.bool_)
         self.goal = float(self._starts @ self._left[-1])
 
     def _choices(self, file: AgentFile) -> NDArray[np.int64]:
@@ -424,10 +425,11 @@ class _Tabular:
     def label(self, player: AgentFile, number: int) -> Labelled:
         """The states that the players of this round and those before may see."""
         for taken, there in enumerate(self._visits(self._choices(player))):
+            self._visited |= there > 0.0
             left = self._limit - taken
             self._costs += there[:, None] * (self._left[left][:, None] - self._ahead(self._left[left - 1]))
         weights = np.maximum(self._costs, 0.0).max(axis=1)
-        seen = np.flatnonzero(weights > TIE)
+        seen = np.flatnonzero(self._visited)
         rows = seen[:, None].astype(np.float32)
         return Labelled(rows, _in_runs(self._costs[seen] <= TIE), weights[seen])
 
@@ -465,7 +467,10 @@ class _Tree:
         from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
         kind = DecisionTreeClassifier if self.head == "vote" else DecisionTreeRegressor
-        fitted = kind(max_depth=self._depth, max_leaf_nodes=self._leaves, random_state=self._seed)
+        depth, leaves = self._depth, self._leaves
+        if self._states:  # whatever its depth, balanced it is the least for its leaves
+            depth, leaves = None, min(leaves or 2**depth, 2**depth)
+        fitted = kind(max_depth=depth, max_leaf_nodes=leaves, random_state=self._seed)
         fitted.fit(states.rows, states.actions, _weights(states))
         tree = fitted.tree_
         # Down to float32: every float32 stays on its side.
@@ -477,13 +482,14 @@ class _Tree:
             leaf = fitted.classes_[tree.value[:, 0].argmax(axis=1)]
         else:
             leaf = _rounded(tree.value[:, :, 0])
-        return {
+        found = {
             "feature": tree.feature.astype(np.int64),
             "threshold": threshold if self._states else _rounded(threshold),
             "left": tree.children_left.astype(np.int64),
             "right": tree.children_right.astype(np.int64),
             "leaf": leaf,
         }
+        return _balanced(found) if self._states else found
 
     def changed(self, tensors: Tensors, states: Labelled, rng: np.random.Generator) -> Tensors:
         """The tree with a few numbers changed: thresholds, seldom what is compared or the action of a leaf."""
@@ -510,12 +516,14 @@ class _Tree:
         if isinstance(action, Discrete):
             leaf[node] = rng.integers(action.n)
         else:
-            low, high = (np.nan_to_num(np.array(bound), posinf=1.0, neginf=-1.0) for bound in (action.low, action.high))
+            low, high = (
+                np.nan_to_num(np.array(bound), posinf=1.0, neginf=-1.0) for bound in (action.low, action.high)
+            )
             leaf[node] = _rounded(np.clip(leaf[node] + step * (high - low), action.low, action.high))
 
     def finished(self, tensors: Tensors) -> Tensors:
         """The same decisions for every finite observation from as few nodes as can be without moving any."""
-        nodes: list[tuple[int, float, int, int, Any]] = []
+        nodes: list[_Node] = []
         feature, threshold, left, right, leaf = tensors.values()
 
         def grow(node: int, above: dict[int, float], upto: dict[int, float]) -> int:
@@ -544,11 +552,58 @@ class _Tree:
             return here
 
         grow(0, {}, {})
-        columns = zip(*nodes, strict=True)
-        return {
-            name: np.array(column, tensor.dtype)
-            for (name, tensor), column in zip(tensors.items(), columns, strict=True)
-        }
+        found = _columns(nodes, tensors)
+        return _balanced(found) if self._states else found
+
+
+def _columns(nodes: Sequence[_Node], like: Tensors) -> Tensors:
+    """The tensors of nodes, of the same dtypes as others."""
+    columns = zip(*nodes, strict=True)
+    return {
+        name: np.array(column, tensor.dtype)
+        for (name, tensor), column in zip(like.items(), columns, strict=True)
+    }
+
+
+def _balanced(tensors: Tensors) -> Tensors:
+    """A tree that compares one feature alone, with the same decisions from the fewest leaves, and no deeper than so
+    many need."""
+    _, threshold, left, right, leaf = tensors.values()
+    limits, ends = [], []
+
+    def read(node: int) -> None:
+        if left[node] == LEAF:
+            if ends and np.array_equal(ends[-1], leaf[node]):
+                limits.pop()  # one leaf serves both sides
+            else:
+                ends.append(leaf[node])
+            return
+        read(left[node])
+        limits.append(threshold[node])
+        read(right[node])
+
+    nodes: list[_Node] = []
+
+    def grow(first: int, last: int) -> int:
+        """Append the subtree of these leaves."""
+        here = len(nodes)
+        if first == last:
+            nodes.append((NO_FEATURE, 0.0, LEAF, LEAF, ends[first]))
+            return here
+        middle = (first + last) // 2
+        nodes.append((0, 0.0, 0, 0, ends[first]))
+        nodes[here] = (
+            0,
+            limits[middle],
+            grow(first, middle),
+            grow(middle + 1, last),
+            np.zeros_like(ends[first]),
+        )
+        return here
+
+    read(0)
+    grow(0, len(ends) - 1)
+    return _columns(nodes, tensors)
 
 
 class _Linear:
@@ -564,19 +619,19 @@ class _Linear:
         # Of like size, so that the solver converges.
         middle, spans = states.rows.mean(axis=0), np.ptp(states.rows, axis=0)
         spans[spans == 0.0] = 1.0
-        rows, weights = (states.rows - middle) / spans, _weights(states)
+        rows, counts = (states.rows - middle) / spans, _weights(states)
         if isinstance(self._action, Box):
-            fitted = LinearRegression().fit(rows, states.actions, weights)
-            W, b = fitted.coef_, fitted.intercept_
+            fitted = LinearRegression().fit(rows, states.actions, counts)
+            weights, biases = fitted.coef_, fitted.intercept_
         else:
             if len(np.unique(states.actions)) == 1:
                 raise ValueError(
                     f"the teacher takes action {states.actions[0]} in every state; allowed for linear: two and more"
                 )
-            fitted = LogisticRegression(C=1e3, max_iter=10_000).fit(rows, states.actions, weights)
-            W, b = _placed(self._action.n, fitted.classes_, fitted.coef_, fitted.intercept_)
-        W = W / spans
-        return {"W": W.astype(np.float32), "b": (b - W @ middle).astype(np.float32)}
+            fitted = LogisticRegression(C=1e3, max_iter=10_000).fit(rows, states.actions, counts)
+            weights, biases = _placed(self._action.n, fitted.classes_, fitted.coef_, fitted.intercept_)
+        weights = weights / spans
+        return {"W": weights.astype(np.float32), "b": (biases - weights @ middle).astype(np.float32)}
 
     def changed(self, tensors: Tensors, states: Labelled, rng: np.random.Generator) -> Tensors:
         """The weights, each moved by a share of itself."""
@@ -590,14 +645,16 @@ class _Linear:
         return tensors
 
 
-def _placed(actions: int, known: NDArray[Any], W: NDArray[Any], b: NDArray[Any]) -> tuple[NDArray[Any], ...]:
-    """scikit-learn's scores of the actions that it knows, one row for two of them, as scores of all actions; for two
-    actions a row for the threshold."""
-    weights, biases = np.zeros((actions, W.shape[1])), np.full(actions, -1e9)
+def _placed(
+    actions: int, known: NDArray[Any], scores: NDArray[Any], constants: NDArray[Any]
+) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Weights and biases of all actions, for two of them those of the threshold, from scikit-learn's of the actions
+    that it knows, which for two are one row."""
+    weights, biases = np.zeros((actions, scores.shape[1])), np.full(actions, -1e9)
     if len(known) == 2:
-        weights[known[1]], biases[known] = W[0], (0.0, b[0])
+        weights[known[1]], biases[known] = scores[0], (0.0, constants[0])
     else:
-        weights[known], biases[known] = W, b
+        weights[known], biases[known] = scores, constants
     return (weights[1:] - weights[:1], biases[1:] - biases[:1]) if actions == 2 else (weights, biases)
 
 
@@ -610,7 +667,8 @@ class _Table:
 
     def fit(self, states: Labelled) -> Tensors:
         space = self._game.observation
-        numbers = np.arange(seen_by_policies(space).n)
+        assert not isinstance(space, Box)
+        numbers = np.arange(space.n)
         if isinstance(space, Tuple):
             numbers = np.stack(np.unravel_index(numbers, [part.n for part in space.spaces]), axis=1)
         return {"actions": self._teacher(numbers)}
@@ -681,7 +739,9 @@ def lower(
     if to not in LAYER:
         raise unknown("to", to, LAYER)
     if teacher.family.spec.draws:
-        raise ValueError(f"agent is {teacher.name!r}, which draws its actions; allowed: one that decides alone")
+        raise ValueError(
+            f"agent is {teacher.name!r}, which draws its actions; allowed: one that decides alone"
+        )
     if to != "tree" and (depth, leaves) != (None, None):
         raise ValueError(f"depth is {depth}, leaves is {leaves}; allowed: None, family {to} is no tree")
     depth = parse_count("depth", DEPTH if depth is None else depth, DEEPEST)
@@ -694,12 +754,14 @@ def lower(
     states = isinstance(seen_by_policies(found.observation), Discrete)
     if states != (to == "table") and to != "tree":
         seen = "the numbers of states" if states else "vectors of numbers"
-        raise ValueError(f"to is {to!r}; the observations of {found.id} are {seen}, which the family does not take")
+        raise ValueError(
+            f"to is {to!r}; the observations of {found.id} are {seen}, which the family does not take"
+        )
     try:
         import sklearn  # noqa: F401
-    except ImportError:
+    except ImportError as problem:
         raise DependencyNotInstalled(
-            "lowering needs the package scikit-learn: pip install 'compute_layers[lower]'"
+            f"lowering needs scikit-learn ({problem}): pip install 'compute_layers[lower]'"
         ) from None
 
     rng = np.random.default_rng(seed)
@@ -712,7 +774,9 @@ def lower(
     progress: list[Progress] = []
     stopped = ""
     try:
-        source: _Source = _Tabular(found, teacher) if found.default.table else _Simulation(found, teacher, rng)
+        source: _Source = (
+            _Tabular(found, teacher) if found.default.table else _Simulation(found, teacher, rng)
+        )
         for at in _improvements(teacher, student, metadata, source, rounds, rng):
             progress.append(at)
             if at.best >= at.goal - TIE:
@@ -828,18 +892,22 @@ def operations(file: AgentFile) -> str:
     """What a decision does at most, counted in the family's own terms."""
     family, tensors = file.family.stem, file.tensors
     if family in ("tree", "forest"):
-        roots = tensors["root"] if family == "forest" else [0]
-        left, right = tensors["left"], tensors["right"]
-
-        def depth(root: int, node: int) -> int:
-            if left[root + node] == LEAF:
-                return 0
-            return 1 + max(depth(root, left[root + node]), depth(root, right[root + node]))
-
-        return _counted(sum(depth(int(root), 0) for root in roots), "comparison")
+        roots = tensors["root"].tolist() if family == "forest" else [0]
+        ends = [*roots[1:], len(tensors["left"])]
+        return _counted(sum(_depth(tensors, *tree) for tree in zip(roots, ends, strict=True)), "comparison")
     if family in ("linear", "mlp"):
         return _counted(sum(tensor.size for tensor in tensors.values() if tensor.ndim == 2), "multiply-add")
     return {"table": "1 look-up", "constant": "none"}.get(family, "not counted")
+
+
+def _depth(tensors: Mapping[str, NDArray[Any]], root: int, end: int) -> int:
+    """Of the tree from one node to before another."""
+    left, right = (tensors[name][root:end].tolist() for name in ("left", "right"))
+    depths = [0] * len(left)
+    for node, depth in enumerate(depths):  # children stand behind their parent
+        if left[node] != LEAF:
+            depths[left[node]] = depths[right[node]] = depth + 1
+    return max(depths)
 
 
 def _counted(number: int, what: str) -> str:
@@ -854,7 +922,7 @@ def readable(file: AgentFile) -> str:
         return "\n".join(_branches(file, names, 0, ""))
     if file.family.stem == "linear":
         sums = [
-            " + ".join([*(f"{w} * {name}" for w, name in zip(row, names, strict=True)), str(bias)])
+            " + ".join([*(f"{w!s} * {name}" for w, name in zip(row, names, strict=True)), str(bias)])
             for row, bias in zip(tensors["W"], tensors["b"], strict=True)
         ]
         if file.head == "threshold":
@@ -888,7 +956,7 @@ def _branches(file: AgentFile, names: Sequence[str], node: int, indent: str) -> 
         numbers = np.atleast_1d(leaf)
         yield f"{indent}action = {', '.join(map(str, numbers))}"
         return
-    yield f"{indent}if {names[feature]} > {threshold}:"
+    yield f"{indent}if {names[feature]} > {threshold!s}:"
     yield from _branches(file, names, right, indent + "    ")
     below = list(_branches(file, names, left, indent))
     if below[0].startswith(f"{indent}if "):
