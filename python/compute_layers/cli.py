@@ -294,7 +294,7 @@ def _lower(
             share = max(done, at.seconds / seconds if seconds else 0.0)
             advance(share - shown, f"{game}/{agent}: return {at.best:.2f} of {at.goal:.2f}")
             if at.best > best:
-                spent = f"{at.seconds:.2f} s, {at.rounds} rounds, {at.evaluations} evaluations"
+                spent = f"{at.seconds:.2f} s, round {at.rounds}, {at.evaluations} evaluations"
                 console.print(f"{spent}: return {at.best:.3f} of {at.goal:.3f}")
             shown, best = share, at.best
 

@@ -263,7 +263,8 @@ class _Simulation:
             threads=_cpus(),
         )
         self.steps += played.steps
-        return played.returns.mean(axis=1)
+        means: NDArray[np.float64] = played.returns.mean(axis=1)
+        return means
 
     def computed(self, file: AgentFile) -> float:
         """The expected return, which is not known."""
@@ -326,8 +327,9 @@ class _Simulation:
             if not playing.any():
                 break
             taken = self._teacher(observation)
-        values = values.reshape(-1, branches)
-        return values[:, 0] - values.min(axis=1)
+        by_branch = values.reshape(-1, branches)
+        costs: NDArray[np.float64] = by_branch[:, 0] - by_branch.min(axis=1)
+        return costs
 
 
 def _picked(states: Sequence[Mapping[str, Any]], chosen: NDArray[np.int64]) -> dict[str, Any]:
@@ -393,7 +395,7 @@ class _Tabular:
         """The value of each action, (states, actions), if the next states have these."""
         gains = self._probability * (self._reward + self._goes_on * values[self._to])
         pairs = self._from * self._actions + self._by
-        return np.bincount(pairs, gains, self._states * self._actions).reshape(self._states, -1)
+        return _summed(pairs, gains, self._states * self._actions).reshape(self._states, -1)
 
     def _visits(self, choices: NDArray[np.int64]) -> Iterator[NDArray[np.float64]]:
         """By steps taken: the probability of each state."""
@@ -403,7 +405,7 @@ class _Tabular:
         there = self._starts
         for _ in range(self._limit):
             yield there
-            there = np.bincount(end, share * there[start], self._states)
+            there = _summed(end, share * there[start], self._states)
 
     def value(self, file: AgentFile) -> float:
         """What an agent returns, on average."""
@@ -413,7 +415,7 @@ class _Tabular:
         gains, share = (self._probability * self._reward)[taken], (self._probability * self._goes_on)[taken]
         values = np.zeros(self._states)
         for _ in range(self._limit):
-            values = np.bincount(start, gains + share * values[end], self._states)
+            values = _summed(start, gains + share * values[end], self._states)
         return float(self._starts @ values)
 
     computed = value
@@ -432,6 +434,12 @@ class _Tabular:
         seen = np.flatnonzero(self._visited)
         rows = seen[:, None].astype(np.float32)
         return Labelled(rows, _in_runs(self._costs[seen] <= TIE), weights[seen])
+
+
+def _summed(places: NDArray[np.int64], numbers: NDArray[np.float64], length: int) -> NDArray[np.float64]:
+    """The sums of the numbers that have the same place, in their order."""
+    sums: NDArray[Any] = np.bincount(places, numbers, length)
+    return sums
 
 
 def _in_runs(allowed: NDArray[np.bool_]) -> NDArray[np.int64]:
@@ -454,11 +462,11 @@ class _Tree:
     """Students of the family ``tree``.
 
     Args:
-        depth: comparisons of a decision, at most; None is no limit.
+        depth: comparisons of a decision, at most.
         leaves: at most; None is no limit.
     """
 
-    def __init__(self, game: Game, depth: int | None, leaves: int | None, seed: int) -> None:
+    def __init__(self, game: Game, depth: int, leaves: int | None, seed: int) -> None:
         self._game, self._depth, self._leaves, self._seed = game, depth, leaves, seed
         self.head = "vote" if isinstance(game.action, Discrete) else "box"
         self._states = isinstance(seen_by_policies(game.observation), Discrete)
@@ -467,10 +475,11 @@ class _Tree:
         from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
         kind = DecisionTreeClassifier if self.head == "vote" else DecisionTreeRegressor
-        depth, leaves = self._depth, self._leaves
-        if self._states:  # whatever its depth, balanced it is the least for its leaves
-            depth, leaves = None, min(leaves or 2**depth, 2**depth)
-        fitted = kind(max_depth=depth, max_leaf_nodes=leaves, random_state=self._seed)
+        most = {"max_depth": self._depth, "max_leaf_nodes": self._leaves}
+        if self._states:  # it will be balanced: so many leaves have room
+            room = 2**self._depth
+            most = {"max_leaf_nodes": min(self._leaves or room, room)}
+        fitted = kind(**most, random_state=self._seed)
         fitted.fit(states.rows, states.actions, _weights(states))
         tree = fitted.tree_
         # Down to float32: every float32 stays on its side.
@@ -569,7 +578,8 @@ def _balanced(tensors: Tensors) -> Tensors:
     """A tree that compares one feature alone, with the same decisions from the fewest leaves, and no deeper than so
     many need."""
     _, threshold, left, right, leaf = tensors.values()
-    limits, ends = [], []
+    limits: list[float] = []
+    ends: list[Any] = []
 
     def read(node: int) -> None:
         if left[node] == LEAF:
@@ -692,7 +702,10 @@ def _weights(states: Labelled) -> NDArray[np.float64]:
 
 def _rounded(numbers: Any) -> NDArray[np.float32]:
     """float32 of few digits, for people."""
-    return np.vectorize(lambda number: np.float32(f"{number:.{DIGITS}g}"), otypes=[np.float32])(numbers)
+    numbers = np.asarray(numbers)
+    short_ones = [float(f"{number:.{DIGITS}g}") for number in numbers.ravel().tolist()]
+    rounded: NDArray[np.float32] = np.array(short_ones, np.float32).reshape(numbers.shape)
+    return rounded
 
 
 # ---- lowering ----
@@ -868,8 +881,10 @@ def _improvements(
 
 
 def _preparation(last: Progress, teacher: AgentFile) -> str:
-    played = f", {short(last.steps)} steps" if last.steps else ""
-    return f"{last.rounds} rounds, {last.evaluations} evaluations{played}, from {teacher.name}"
+    spent = [_counted(last.rounds, "round")]
+    spent += [_counted(last.evaluations, "evaluation")] if last.evaluations else []
+    spent += [f"{short(last.steps)} steps"] if last.steps else []
+    return f"VIPER from {teacher.name}, {', '.join(spent)}"
 
 
 def _decisions(player: Agent, seen: NDArray[Any]) -> Contestant:
