@@ -385,7 +385,9 @@ def test_the_command_in_a_shipped_file_makes_it_again(
     done = CliRunner().invoke(app, shlex.split(shipped.metadata["command"])[1:])
     assert done.exit_code == 0, done.output
     made = agent_file(id, tmp_path / f"{name}.safetensors")
-    assert 495 <= float(made.metadata["return"].split()[0]) <= 500
+    threshold = registry.game(id).entry.reward_threshold
+    assert threshold is not None
+    assert float(made.metadata["return"].split()[0]) >= threshold
     for entry in ("packages", "blas"):
         if made.metadata[entry] != shipped.metadata[entry]:
             pytest.skip(f"{entry} here: {made.metadata[entry]}; the file's: {shipped.metadata[entry]}")

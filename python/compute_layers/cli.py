@@ -221,11 +221,7 @@ def _train(
     from .measure import progress_bar, short
     from .train import EVALUATIONS, Progress, train
 
-    for name, file in (("--save", save), ("--json", to)):  # not only after minutes of training
-        if file is not None and not file.parent.is_dir():
-            raise FileNotFoundError(f"{name} is {str(file)!r}; there is no directory {str(file.parent)!r}")
-    if save is not None and save.suffix != ".safetensors":
-        raise ValueError(f"--save is {str(save)!r}; allowed: a name that ends in .safetensors")
+    _check_outputs(save, to)
     console = _console(stderr=True)
     budget = EVALUATIONS if evaluations is None else evaluations
     with progress_bar(console, f"{game}/{family}", 1.0) as advance:
@@ -267,11 +263,83 @@ def _train(
         raise typer.Exit(130)
 
 
+def _check_outputs(save: Path | None, to: Path | None) -> None:
+    """Refuse files that cannot be written, not only after minutes of work."""
+    for name, file in (("--save", save), ("--json", to)):
+        if file is not None and not file.parent.is_dir():
+            raise FileNotFoundError(f"{name} is {str(file)!r}; there is no directory {str(file.parent)!r}")
+    if save is not None and save.suffix != ".safetensors":
+        raise ValueError(f"--save is {str(save)!r}; allowed: a name that ends in .safetensors")
+
+
 def _numbers(name: str, text: str) -> list[int]:
     try:
         return [int(part) for part in text.split(",")]
     except ValueError:
         raise ValueError(f"{name} is {text!r}; allowed: integers separated by commas") from None
+
+
+@app.command("lower")
+@_plainly
+def _lower(
+    agent: Annotated[str, typer.Argument(help="The teacher: a shipped agent's name or a policy file.")],
+    game: Annotated[str, typer.Option(help="The game's id.")],
+    to: Annotated[str, typer.Option(help="The family: tree, linear or table.")] = "tree",
+    depth: Annotated[
+        int | None, typer.Option(help="Comparisons of a tree's decision at most, 4 if left out.")
+    ] = None,
+    leaves: Annotated[int | None, typer.Option(help="Leaves of a tree at most.")] = None,
+    seed: Annotated[int, typer.Option(help="Of all that is drawn.")] = 0,
+    rounds: Annotated[int | None, typer.Option(help="Of play and fitting, 4 if left out.")] = None,
+    evaluations: Annotated[
+        int | None, typer.Option(help="Candidates of the search at most, 20,000 if left out.")
+    ] = None,
+    seconds: Annotated[float | None, typer.Option(help="Seconds at most.")] = None,
+    save: Annotated[Path | None, typer.Option(help="Write the agent to this .safetensors file.")] = None,
+    to_json: Annotated[
+        Path | None, typer.Option("--json", help="Also write the report to this file.")
+    ] = None,
+) -> None:
+    """Make a cheaper agent that plays as a given one does. Ctrl-C ends it with the best so far."""
+    from .lower import EVALUATIONS, ROUNDS, Progress, lower
+    from .measure import progress_bar
+
+    _check_outputs(save, to_json)
+    console = _console(stderr=True)
+    most = ROUNDS if rounds is None else rounds
+    budget = EVALUATIONS if evaluations is None else evaluations
+    with progress_bar(console, f"{game}/{agent}", 1.0) as advance:
+        shown, best = 0.0, -inf
+
+        def report(at: Progress) -> None:
+            nonlocal shown, best
+            done = (at.rounds + at.evaluations / max(budget, 1)) / (most + 1)
+            share = max(done, at.seconds / seconds if seconds else 0.0)
+            advance(share - shown, f"{game}/{agent}: return {at.best:.2f} of {at.goal:.2f}")
+            if at.best > best:
+                spent = f"{at.seconds:.2f} s, round {at.rounds}, {at.evaluations} evaluations"
+                console.print(f"{spent}: return {at.best:.3f} of {at.goal:.3f}")
+            shown, best = share, at.best
+
+        lowering = lower(
+            agent,
+            game,
+            to,
+            depth=depth,
+            leaves=leaves,
+            seed=seed,
+            rounds=most,
+            evaluations=budget,
+            seconds=seconds,
+            report=report,
+        )
+    if save is not None:
+        lowering.save(save)
+    if to_json is not None:
+        to_json.write_text(json.dumps(lowering.as_dict(), indent=1) + "\n")
+    lowering.print(_console())
+    if lowering.stopped == "interrupted":
+        raise typer.Exit(130)
 
 
 @app.command("show")

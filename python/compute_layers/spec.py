@@ -83,6 +83,7 @@ class Spec:
         state: name and type (``float`` or ``int``, 8 bytes either way) of each state field.
         observation: the observation space; None for a tabular game, whose table says how many states there are.
         action: the action space, likewise.
+        observation_names: what the numbers of a ``Box`` observation are called; empty if they have no names.
         params: takes the constructor's arguments with their defaults and returns the numbers of the
             rules, derived ones computed in Gymnasium's order. Names and order are those of the C++
             ``Params``.
@@ -116,6 +117,7 @@ class Spec:
     choices: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     lists: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     options: Mapping[str, float] = field(default_factory=dict)
+    observation_names: tuple[str, ...] = ()
     check_options: Callable[[Mapping[str, float]], None] = lambda options: None
     render_modes: tuple[str, ...] = ("human", "rgb_array")
     render_fps: int = 50

@@ -126,6 +126,7 @@ SPEC = Spec(
     ids={"Acrobot-v1": Id(max_episode_steps=500, reward_threshold=-100.0)},
     state=get_type_hints(State),
     observation=Box(low=tuple(-bound for bound in _BOUNDS), high=_BOUNDS),
+    observation_names=("cos_theta1", "sin_theta1", "cos_theta2", "sin_theta2", "theta_dot1", "theta_dot2"),
     action=Discrete(3),
     params=params,
     choices={"book_or_nips": ("book", "nips")},

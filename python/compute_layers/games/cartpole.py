@@ -120,6 +120,7 @@ SPEC = Spec(
     },
     state=get_type_hints(State),
     observation=Box(low=tuple(-bound for bound in _BOUNDS), high=_BOUNDS),
+    observation_names=State._fields,
     action=Discrete(2),
     params=params,
     choices={"kinematics_integrator": ("euler", "semi-implicit euler")},

@@ -105,6 +105,7 @@ SPEC = Spec(
     ids={"MountainCarContinuous-v0": Id(max_episode_steps=999, reward_threshold=90.0)},
     state=get_type_hints(State),
     observation=Box(low=(_MIN_POSITION, -_MAX_SPEED), high=(_MAX_POSITION, _MAX_SPEED)),
+    observation_names=("position", "velocity"),
     action=Box(low=(_MIN_ACTION,), high=(_MAX_ACTION,)),
     params=params,
     options={"low": -0.6, "high": -0.4},

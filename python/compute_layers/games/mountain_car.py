@@ -90,6 +90,7 @@ SPEC = Spec(
     ids={"MountainCar-v0": Id(max_episode_steps=200, reward_threshold=-110.0)},
     state=get_type_hints(State),
     observation=Box(low=(-1.2, -0.07), high=(0.6, 0.07)),
+    observation_names=State._fields,
     action=Discrete(3),
     params=params,
     options={"low": -0.6, "high": -0.4},

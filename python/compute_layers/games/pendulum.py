@@ -93,6 +93,7 @@ SPEC = Spec(
     ids={"Pendulum-v1": Id(max_episode_steps=200)},
     state=get_type_hints(State),
     observation=Box(low=(-1.0, -1.0, -8.0), high=(1.0, 1.0, 8.0)),
+    observation_names=("cos_theta", "sin_theta", "theta_dot"),
     action=Box(low=(-2.0,), high=(2.0,)),
     params=params,
     options={"x_init": math.pi, "y_init": 1.0},
