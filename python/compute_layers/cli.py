@@ -198,11 +198,10 @@ def _train(
     from .measure import progress_bar, short
     from .train import EVALUATIONS, Progress, train
 
-    for name, file in (("--save", save), ("--json", to)):  # not only after minutes of training
-        if file is not None and not file.parent.is_dir():
-            raise FileNotFoundError(f"{name} is {str(file)!r}; there is no directory {str(file.parent)!r}")
-    if save is not None and save.suffix != ".safetensors":
-        raise ValueError(f"--save is {str(save)!r}; allowed: a name that ends in .safetensors")
+    # Not only after minutes of training.
+    if to is not None and not to.parent.is_dir():
+        raise FileNotFoundError(f"--json is {str(to)!r}; there is no directory {str(to.parent)!r}")
+    _check_save(save)
     console = _console(stderr=True)
     budget = EVALUATIONS if evaluations is None else evaluations
     with progress_bar(console, f"{game}/{family}", 1.0) as advance:
@@ -249,6 +248,52 @@ def _numbers(name: str, text: str) -> list[int]:
         return [int(part) for part in text.split(",")]
     except ValueError:
         raise ValueError(f"{name} is {text!r}; allowed: integers separated by commas") from None
+
+
+@app.command("plan")
+@_plainly
+def _plan(
+    game: Annotated[str, typer.Argument(help="A tabular game's id, or Blackjack-v1.")],
+    method: Annotated[str, typer.Option(help="value-iteration or policy-iteration.")] = "value-iteration",
+    gamma: Annotated[float | None, typer.Option(help="The discount, 0 to 1; 0.999 if left out.")] = None,
+    tolerance: Annotated[
+        float | None, typer.Option(help="By which values may still move; 1e-10 if left out.")
+    ] = None,
+    level: Annotated[str, typer.Option(help="LEVEL or LEVEL:ISA.")] = "auto",
+    save: Annotated[Path | None, typer.Option(help="Write the agent to this .safetensors file.")] = None,
+) -> None:
+    """Find the best policy on a game's table, by dynamic programming."""
+    from .planning import GAMMA, METHODS, TOLERANCE, agent_of
+
+    if method not in METHODS:
+        raise registry.unknown("--method", method, METHODS)
+    _check_save(save)
+    name, _, isa = level.partition(":")
+    plan = METHODS[method](
+        game,
+        gamma=GAMMA if gamma is None else gamma,
+        tolerance=TOLERANCE if tolerance is None else tolerance,
+        level=name,
+        isa=isa or None,
+    )
+    file = agent_of(plan, save)
+    if save is not None:
+        file.save(save)
+    said, ran = file.metadata, registry.Level(plan.level, plan.isa)
+    for line in (
+        f"{file.game.id}/{file.name}: return {said['return']}; {said['exact']}",
+        f"{said['preparation']} at {ran}",
+        said["command"],
+    ):
+        _console().print(line, soft_wrap=True, markup=False)
+
+
+def _check_save(save: Path | None) -> None:
+    """Refuse a name for an agent's file before the work begins."""
+    if save is not None and not save.parent.is_dir():
+        raise FileNotFoundError(f"--save is {str(save)!r}; there is no directory {str(save.parent)!r}")
+    if save is not None and save.suffix != ".safetensors":
+        raise ValueError(f"--save is {str(save)!r}; allowed: a name that ends in .safetensors")
 
 
 @app.command("show")
