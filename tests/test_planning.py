@@ -92,7 +92,6 @@ def test_native_levels_are_written() -> None:
     assert NATIVE
 
 
-@pytest.mark.emulate
 @pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize("gamma", [0.0, 0.5, 0.99])
 @pytest.mark.parametrize("id", PLANNED)
