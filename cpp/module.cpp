@@ -20,6 +20,7 @@
 #include "registry.hpp"
 #include "rollout.hpp"
 #include "stepper.hpp"
+#include "sweeps.hpp"
 
 namespace py = pybind11;
 
@@ -1058,6 +1059,59 @@ py::tuple run_population(const std::string& stem, const std::string& level,
     });
 }
 
+// ---- planning ----
+
+// counts (states, actions); probabilities, rewards, next states and terminated of the outcomes one after the
+// other; values (states,), finite. (values, actions, sweeps, largest change of the last one, seconds).
+py::tuple run_sweeps(const std::string& planner, const std::string& level, const std::string& isa,
+                     const Integers& counts, const Doubles& probabilities, const Doubles& rewards,
+                     const Integers& states, const Integers& terminated, double gamma, const Doubles& values,
+                     double tolerance, int64_t most) {
+    const int i = isa_index(isa);
+    const std::string reason = missing(static_cast<Isa>(i));
+    if (!reason.empty()) throw std::runtime_error(reason);
+    const PlannerEntry& entry = find(kPlanners, kPlannerCount, planner);
+    Backup* const backup = level == "cpp" ? entry.cpp[i] : level == "asm" ? entry.assembly[i] : nullptr;
+    if (!backup) throw std::runtime_error("no kernel " + level + "[" + kIsaNames[i] + "] for " + planner);
+
+    const py::ssize_t outcomes = states.size();
+    bool fit = counts.ndim() == 2 && counts.size() && values.ndim() == 1 &&
+               values.size() == counts.shape(0) && probabilities.size() == outcomes &&
+               rewards.size() == outcomes && terminated.size() == outcomes;
+    fit = fit && gamma >= 0.0 && gamma <= 1.0 && tolerance >= 0.0 && most >= 1;
+    py::ssize_t left = outcomes;
+    for (py::ssize_t row = 0; fit && row < counts.size(); ++row) {
+        const int64_t count = counts.data()[row];
+        fit = count >= 1 && count <= left;
+        left -= count;
+    }
+    fit = fit && left == 0 && std::all_of(states.data(), states.data() + outcomes, [&](int64_t state) {
+              return state >= 0 && state < values.size();
+          });
+    if (!fit)
+        throw py::value_error("the arrays of a table have shapes or numbers that do not belong together");
+
+    const Transitions table{values.size(),  counts.shape(1), counts.data(),    probabilities.data(),
+                            rewards.data(), states.data(),   terminated.data()};
+    Sweeps sweeps(table, gamma, values.data());
+    bool interrupted = false;
+    int64_t done;
+    std::chrono::duration<double> seconds{};
+    {
+        const py::gil_scoped_release unlock;
+        const auto start = std::chrono::steady_clock::now();
+        done = sweeps.run(backup, tolerance, most, [&] {
+            const py::gil_scoped_acquire lock;
+            interrupted = PyErr_CheckSignals() != 0;
+            return interrupted;
+        });
+        seconds = std::chrono::steady_clock::now() - start;
+    }
+    if (interrupted) throw py::error_already_set();
+    return py::make_tuple(copied(sweeps.values(), {values.size()}), copied(sweeps.best(), {values.size()}),
+                          done, sweeps.change(), seconds.count());
+}
+
 // ---- the registry, for Python ----
 
 template <typename Kernel>
@@ -1101,6 +1155,18 @@ py::list policies() {
         policy["cpp"] = isas_of(entry.cpp);
         policy["asm"] = isas_of(entry.assembly);
         list.append(policy);
+    }
+    return list;
+}
+
+py::list planners() {
+    py::list list;
+    for (int i = 0; i < kPlannerCount; ++i) {
+        py::dict planner;
+        planner["stem"] = kPlanners[i].stem;
+        planner["cpp"] = isas_of(kPlanners[i].cpp);
+        planner["asm"] = isas_of(kPlanners[i].assembly);
+        list.append(planner);
     }
     return list;
 }
@@ -1180,6 +1246,7 @@ PYBIND11_MODULE(_core, m, py::mod_gil_not_used()) {
     m.def("games", &games,
           "The registered games: names of their fields, and the isas of their native levels.");
     m.def("policies", &policies, "The registered policy families, likewise.");
+    m.def("planners", &planners, "The registered planners, likewise.");
 
     py::class_<Shape>(m, "Shape", "Sizes of a game's arrays.")
         .def(py::init([](int64_t params, int64_t options, int64_t fields, int64_t observations,
@@ -1318,6 +1385,11 @@ PYBIND11_MODULE(_core, m, py::mod_gil_not_used()) {
           py::arg("high"), py::arg("draws"), py::arg("policy_rules"), py::arg("candidates"),
           py::arg("episodes"), py::arg("seed"), py::arg("num_envs"), py::arg("threads"),
           "(returns, lengths, seconds), the arrays with a row for each candidate.");
+
+    m.def("sweep", &run_sweeps, py::kw_only(), py::arg("planner"), py::arg("level"), py::arg("isa"),
+          py::arg("counts"), py::arg("probabilities"), py::arg("rewards"), py::arg("states"),
+          py::arg("terminated"), py::arg("gamma"), py::arg("values"), py::arg("tolerance"), py::arg("most"),
+          "(values, actions, sweeps, largest change of the last one, seconds).");
 
     m.def("sin_cos", &sin_cos_of<baseline::sin_cos>, py::arg("x"));
     m.def("sin_cos_near", &sin_cos_of<baseline::sin_cos_near>, py::arg("x"));

@@ -29,25 +29,42 @@ namespace compute_layers {
     {#stem, #kernel, ids, CHOOSE(x86_64, aarch64, games::kernel, CPP), \
      CHOOSE(x86_64, aarch64, games::kernel, ASM)},
 #define POLICY(stem, x86_64, aarch64)
+#define PLANNER(stem, x86_64, aarch64)
 const GameEntry kGames[] = {
 #include "registry.def"
 };
 #undef GAME
 #undef POLICY
+#undef PLANNER
 
 #define GAME(stem, kernel, ids, x86_64, aarch64)
 #define POLICY(stem, x86_64, aarch64) \
     {#stem, CHOOSE(x86_64, aarch64, policies::stem, CPP), CHOOSE(x86_64, aarch64, policies::stem, ASM)},
+#define PLANNER(stem, x86_64, aarch64)
 const PolicyEntry kPolicies[] = {
 #include "registry.def"
 };
 #undef GAME
 #undef POLICY
+#undef PLANNER
+
+#define GAME(stem, kernel, ids, x86_64, aarch64)
+#define POLICY(stem, x86_64, aarch64)
+#define PLANNER(stem, x86_64, aarch64) \
+    {#stem, CHOOSE(x86_64, aarch64, planners::stem, CPP), CHOOSE(x86_64, aarch64, planners::stem, ASM)},
+const PlannerEntry kPlanners[] = {
+#include "registry.def"
+};
+#undef GAME
+#undef POLICY
+#undef PLANNER
 
 const int kGameCount = sizeof(kGames) / sizeof(kGames[0]);
 const int kPolicyCount = sizeof(kPolicies) / sizeof(kPolicies[0]);
+const int kPlannerCount = sizeof(kPlanners) / sizeof(kPlanners[0]);
 
-const Kernels kKernels = {sizeof(Batch), sizeof(PolicyBatch), sizeof(Game), sizeof(Policy),
-                          kGames,        kGameCount,          kPolicies,    kPolicyCount};
+const Kernels kKernels = {sizeof(Batch), sizeof(PolicyBatch), sizeof(Game), sizeof(Policy), sizeof(Sweep),
+                          kGames,        kGameCount,          kPolicies,    kPolicyCount,   kPlanners,
+                          kPlannerCount};
 
 }  // namespace compute_layers

@@ -31,7 +31,7 @@ import compute_layers as cl
 from compute_layers import _core, check, registry
 from compute_layers.agents import heads
 from compute_layers.batch import Batch
-from compute_layers.registry import Family, Game
+from compute_layers.registry import Family, Game, Planner
 from compute_layers.spec import Box, Discrete
 from compute_layers.table import Table
 from conftest import RULES, Array
@@ -270,6 +270,46 @@ def first_row(case: Case) -> Case:
     return replace(case, what=f"{case.what}, a single row", n=1, valid=1, chosen=True, arrays=arrays)
 
 
+# ---- planners ----
+
+OUTCOME = [
+    ("probability", "<f8", 8),
+    ("reward", "<f8", 8),
+    ("next", "<u4", 8),
+]  # a group's, as planner.hpp has it
+
+
+@cache
+def planner_cases(planner: Planner) -> list[Case]:
+    """Sweeps over tables made up, rows of one length and of several, padded and not."""
+    cases, rng = [], np.random.default_rng(0)
+    for groups, actions, most in product((1, 2, 7), (1, 2, 6), (1, 3, 5)):
+        lanes = 8 * groups
+        counts = rng.integers(1, most, (groups, actions), endpoint=True)
+        outcomes = np.zeros(counts.sum(), OUTCOME)
+        outcomes["probability"] = rng.choice([0.0, 0.25, 0.5, 1.0], (len(outcomes), 8))
+        outcomes["reward"] = rng.choice([0.0, -1.0, 5e-324, 1e300, *rng.normal(size=4)], (len(outcomes), 8))
+        outcomes["next"] = rng.integers(0, lanes, (len(outcomes), 8), endpoint=True)
+        arrays = {
+            "counts": part(counts),
+            "outcomes": Part(outcomes.tobytes()),
+            "values": part(np.append(rng.normal(size=lanes), 0.0)),
+            "next_values": part(np.zeros(lanes)),
+            "best": part(np.zeros(lanes, np.int64)),
+            "change": part(np.zeros(1)),
+            "discount": part(np.array([0.9])),
+        }
+        what = f"{planner.stem} sweep, {groups} groups, {actions} actions, up to {most} outcomes"
+        cases.append(Case(what, "sweep", planner.stem, *REFERENCE, n=groups, outputs=actions, arrays=arrays))
+    return cases
+
+
+def cases_of(subject: Game | Family | Planner) -> list[Case]:
+    if isinstance(subject, Game):
+        return game_cases(subject)
+    return planner_cases(subject) if isinstance(subject, Planner) else policy_cases(subject)
+
+
 # ---- judging ----
 
 
@@ -350,9 +390,14 @@ def examine(checker: Checker, cases: list[Case], level: cl.Level) -> tuple[Count
     return calls, findings
 
 
+def everything() -> dict[str, Game | Family | Planner]:
+    """All rules by a game's id, families and planners by stem."""
+    return {id: registry.game(id) for id in RULES} | registry.families() | registry.planners()
+
+
 def subjects() -> list[Any]:
-    """All rules and families with each level that has kernels of it here."""
-    names = {id: registry.game(id) for id in RULES} | registry.families()
+    """All of them with each level that has kernels of it here."""
+    names = everything()
     return [
         pytest.param(name, level, id=f"{name}-{level}")
         for name, subject in names.items()
@@ -365,13 +410,13 @@ def subjects() -> list[Any]:
 def test_a_kernel_stays_within_its_arrays_and_keeps_the_abi(
     checker: Checker, subject: str, level: cl.Level
 ) -> None:
-    known = registry.families()
-    cases = policy_cases(known[subject]) if subject in known else game_cases(registry.game(subject))
+    cases = cases_of(everything()[subject])
     calls, findings = examine(checker, cases, level)
     counted = ", ".join(f"{kind} {count}" for kind, count in calls.items() if count)
     print(f"{subject:<16} {level!s:<14} {counted}: {len(findings)} findings")
     assert not findings, "\n".join(findings[:20])
-    assert calls["step"] + calls["act"] == sum(case.kind in ("step", "act") for case in cases) > 0
+    kinds = ("step", "act", "sweep")
+    assert sum(calls[kind] for kind in kinds) == sum(case.kind in kinds for case in cases) > 0
 
 
 # ---- the checker itself ----
@@ -453,11 +498,10 @@ def memcheck(checker: Checker, tmp_path_factory: pytest.TempPathFactory) -> tupl
     if not checker.knows_valgrind:
         pytest.skip("the headers of valgrind were not there when tests/native was built")
     cases = []
-    subjects: list[Game | Family] = [*map(registry.game, RULES), *registry.families().values()]
-    for subject, level in product(subjects, NATIVE):
+    for subject, level in product(everything().values(), NATIVE):
         if level.isa is None or level.isa not in subject.isas[level.name]:
             continue
-        for case in (game_cases if isinstance(subject, Game) else policy_cases)(subject)[::SAMPLE]:
+        for case in cases_of(subject)[::SAMPLE]:
             case = replace(case, level=level.name, isa=level.isa)
             if case.kind == "act":
                 case = packed(checker, case)[0]

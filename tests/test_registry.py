@@ -117,6 +117,19 @@ def test_a_family_named_as_a_game_is_refused(stem: str) -> None:
     registry._apart(games, [{"stem": "walker"}])
     with pytest.raises(ImportError, match=f"'{stem}' has a name of the game 'walk'"):
         registry._apart(games, [{"stem": "walker"}, {"stem": stem}])
+    with pytest.raises(ImportError, match=f"the planner '{stem}' has a name of the game 'walk'"):
+        registry._apart(games, [{"stem": "walker"}], [{"stem": stem}])
+
+
+def test_a_planner_named_as_a_family_is_refused() -> None:
+    registry._apart([], [{"stem": "walker"}], [{"stem": "runner"}])
+    with pytest.raises(ImportError, match="the planner 'walker' has a name of the policy family 'walker'"):
+        registry._apart([], [{"stem": "walker"}], [{"stem": "walker"}])
+
+
+def test_an_unknown_planner() -> None:
+    with pytest.raises(ValueError, match="planner is 'bakcup'; allowed: backup; did you mean 'backup'"):
+        registry.planner("bakcup")
 
 
 def test_the_public_names_are_there() -> None:

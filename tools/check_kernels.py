@@ -26,7 +26,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 ROOT = Path(__file__).parents[1]
-FOLDERS = ("games", "policies")
+FOLDERS = ("games", "policies", "planners")
 WIDE = ("avx2", "avx512")  # isas whose code an older CPU must never meet
 REPORTS = {"gcc": ["-fopt-info-vec"], "clang": ["-Rpass=loop-vectorize"]}
 REMARK = re.compile(
@@ -40,7 +40,7 @@ DEFINED_WEAK = re.compile(r"^[0-9a-fA-F]+ [WVu] (.+)$", re.M)
 def isas_of(source: Path) -> list[str]:
     """The wide isas that a file of level cpp is compiled for."""
     entries = (ROOT / "cpp" / "registry.def").read_text(encoding="utf-8")
-    both = re.search(rf'^(?:GAME\(\w+, |POLICY\(){source.stem},(?: "[^"]*",)? 2,', entries, re.M)
+    both = re.search(rf'^(?:GAME\(\w+, |POLICY\(|PLANNER\(){source.stem},(?: "[^"]*",)? 2,', entries, re.M)
     return list(WIDE if both else WIDE[:1])
 
 
@@ -156,7 +156,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("file", nargs="*", type=Path, help="default: cpp/games and cpp/policies")
+    parser.add_argument("file", nargs="*", type=Path, help="default: all of level cpp")
     files = parser.parse_args(arguments).file or sources()
     if platform.machine().lower() not in ("x86_64", "amd64"):
         print(f"skipped: AVX2 is of x86-64, this machine is {platform.machine()}")

@@ -29,12 +29,14 @@ __all__: list[str] = [
     "isas",
     "kernels",
     "missing",
+    "planners",
     "policies",
     "rollout",
     "rollout_population",
     "seed_streams",
     "sin_cos",
     "sin_cos_near",
+    "sweep",
 ]
 
 class Shape:
@@ -237,6 +239,11 @@ def missing(isa: str) -> str:
     Why this machine cannot run code for the isa; empty if it can.
     """
 
+def planners() -> list[typing.Any]:
+    """
+    The registered planners, likewise.
+    """
+
 def policies() -> list[typing.Any]:
     """
     The registered policy families, likewise.
@@ -301,6 +308,24 @@ def seed_streams(
 ) -> numpy.typing.NDArray[numpy.uint64]: ...
 def sin_cos(x: typing.Annotated[numpy.typing.ArrayLike, numpy.float64]) -> tuple[typing.Any, ...]: ...
 def sin_cos_near(x: typing.Annotated[numpy.typing.ArrayLike, numpy.float64]) -> tuple[typing.Any, ...]: ...
+def sweep(
+    *,
+    planner: str,
+    level: str,
+    isa: str,
+    counts: typing.Annotated[numpy.typing.ArrayLike, numpy.int64],
+    probabilities: typing.Annotated[numpy.typing.ArrayLike, numpy.float64],
+    rewards: typing.Annotated[numpy.typing.ArrayLike, numpy.float64],
+    states: typing.Annotated[numpy.typing.ArrayLike, numpy.int64],
+    terminated: typing.Annotated[numpy.typing.ArrayLike, numpy.int64],
+    gamma: typing.SupportsFloat | typing.SupportsIndex,
+    values: typing.Annotated[numpy.typing.ArrayLike, numpy.float64],
+    tolerance: typing.SupportsFloat | typing.SupportsIndex,
+    most: typing.SupportsInt | typing.SupportsIndex,
+) -> tuple[typing.Any, ...]:
+    """
+    (values, actions, sweeps, largest change of the last one, seconds).
+    """
 
 __version__: str
 build: str

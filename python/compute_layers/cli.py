@@ -263,7 +263,7 @@ def _train(
         raise typer.Exit(130)
 
 
-def _check_outputs(save: Path | None, to: Path | None) -> None:
+def _check_outputs(save: Path | None, to: Path | None = None) -> None:
     """Refuse files that cannot be written, not only after minutes of work."""
     for name, file in (("--save", save), ("--json", to)):
         if file is not None and not file.parent.is_dir():
@@ -340,6 +340,44 @@ def _lower(
     lowering.print(_console())
     if lowering.stopped == "interrupted":
         raise typer.Exit(130)
+
+
+@app.command("plan")
+@_plainly
+def _plan(
+    game: Annotated[str, typer.Argument(help="A tabular game's id, or Blackjack-v1.")],
+    method: Annotated[str, typer.Option(help="value-iteration or policy-iteration.")] = "value-iteration",
+    gamma: Annotated[float | None, typer.Option(help="The discount, 0 to 1; 0.999 if left out.")] = None,
+    tolerance: Annotated[
+        float | None, typer.Option(help="By which values may still move; 1e-10 if left out.")
+    ] = None,
+    level: Annotated[str, typer.Option(help="LEVEL or LEVEL:ISA.")] = "auto",
+    save: Annotated[Path | None, typer.Option(help="Write the agent to this .safetensors file.")] = None,
+) -> None:
+    """Find the best policy on a game's table, by dynamic programming."""
+    from .planning import GAMMA, METHODS, TOLERANCE, agent_of
+
+    if method not in METHODS:
+        raise registry.unknown("--method", method, METHODS)
+    _check_outputs(save)
+    name, _, isa = level.partition(":")
+    plan = METHODS[method](
+        game,
+        gamma=GAMMA if gamma is None else gamma,
+        tolerance=TOLERANCE if tolerance is None else tolerance,
+        level=name,
+        isa=isa or None,
+    )
+    file = agent_of(plan, save)
+    if save is not None:
+        file.save(save)
+    said, ran = file.metadata, registry.Level(plan.level, plan.isa)
+    for line in (
+        f"{file.game.id}/{file.name}: return {said['return']}; {said['exact']}",
+        f"{said['preparation']} at {ran}",
+        said["command"],
+    ):
+        _console().print(line, soft_wrap=True, markup=False)
 
 
 @app.command("show")

@@ -19,7 +19,7 @@ from .table import Table
 
 # Now, not when the first game is loaded: importing a subpackage binds its name in the package, where `games`
 # must remain the function.
-for _package in ("games", "policies"):
+for _package in ("games", "policies", "planners"):
     importlib.import_module(f".{_package}", __package__)
 
 NAMESPACE = "compute_layers/"
@@ -151,6 +151,15 @@ class Family:
         return self.stem
 
 
+@dataclass(frozen=True, eq=False)
+class Planner:
+    """A planner, whose module ``rules`` is level python; fields as in :class:`Game`."""
+
+    stem: str
+    rules: ModuleType
+    isas: Mapping[str, tuple[str, ...]]
+
+
 def unknown(what: str, value: object, allowed: Iterable[str]) -> ValueError:
     """The error for a name that does not exist, with the nearest one that does."""
     names = list(allowed)
@@ -164,18 +173,23 @@ def _same(what: str, native: list[str], python: Iterable[str]) -> None:
         raise ImportError(f"{what}: C++ has {native}, Python has {list(python)}")
 
 
-def _apart(games: Iterable[Mapping[str, Any]], policies: Iterable[Mapping[str, Any]]) -> None:
-    """Refuse a name of a family that a game has too: digests, golden files and benchmark rows are kept under
-    these names."""
-    taken = {name: entry["stem"] for entry in games for name in (entry["stem"], *entry["ids"])}
-    for entry in policies:
-        if entry["stem"] in taken:
-            raise ImportError(
-                f"the policy family {entry['stem']!r} has a name of the game {taken[entry['stem']]!r}: cpp/registry.def"
-            )
+def _apart(
+    games: Iterable[Mapping[str, Any]],
+    policies: Iterable[Mapping[str, Any]],
+    planners: Iterable[Mapping[str, Any]] = (),
+) -> None:
+    """Refuse a name of a family or planner that a game has too, or a planner's that a family has: digests, golden files
+    and benchmark rows are kept under these names."""
+    taken = {name: f"game {entry['stem']!r}" for entry in games for name in (entry["stem"], *entry["ids"])}
+    for what, entries in (("policy family", policies), ("planner", planners)):
+        for entry in entries:
+            stem = entry["stem"]
+            if stem in taken:
+                raise ImportError(f"the {what} {stem!r} has a name of the {taken[stem]}: cpp/registry.def")
+            taken[stem] = f"{what} {stem!r}"
 
 
-_apart(_core.games(), _core.policies())
+_apart(_core.games(), _core.policies(), _core.planners())
 
 
 @cache
@@ -208,6 +222,19 @@ def families() -> dict[str, Family]:
         isas = {"cpp": tuple(entry["cpp"]), "asm": tuple(entry["asm"])}
         found[stem] = Family(stem, spec, rules, isas)
     return found
+
+
+@cache
+def planners() -> dict[str, Planner]:
+    """The planners by stem."""
+    return {
+        entry["stem"]: Planner(
+            entry["stem"],
+            importlib.import_module(f".planners.{entry['stem']}", __package__),
+            {"cpp": tuple(entry["cpp"]), "asm": tuple(entry["asm"])},
+        )
+        for entry in _core.planners()
+    }
 
 
 def kernel_of(stem: str) -> str:
@@ -250,6 +277,18 @@ def family(stem: str) -> Family:
     known = families()
     if stem not in known:
         raise unknown("family", stem, known)
+    return known[stem]
+
+
+def planner(stem: str) -> Planner:
+    """The planner with this stem.
+
+    Raises:
+        ValueError: there is none.
+    """
+    known = planners()
+    if stem not in known:
+        raise unknown("planner", stem, known)
     return known[stem]
 
 

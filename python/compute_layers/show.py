@@ -44,7 +44,7 @@ class Version:
 
 
 def sources(name: str) -> list[Version]:
-    """The versions of a game (by id or stem) or a policy family (by stem), level python first.
+    """The versions of a game (by id or stem), a policy family or a planner (by stem), level python first.
 
     Raises:
         ValueError: there is no such thing; the message has the nearest name.
@@ -55,8 +55,11 @@ def sources(name: str) -> list[Version]:
         folder, stem = "games", stems.get(bare, bare)
     elif bare in registry.families():
         folder, stem = "policies", bare
+    elif bare in registry.planners():
+        folder, stem = "planners", bare
     else:
-        raise registry.unknown("name", name, [*stems.values(), *stems, *registry.families()])
+        known = [*stems.values(), *stems, *registry.families(), *registry.planners()]
+        raise registry.unknown("name", name, known)
     return versions(folder, stem, _packaged)
 
 

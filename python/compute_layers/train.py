@@ -360,7 +360,8 @@ def _blas() -> tuple[Any, str]:
     kernels = sorted(
         f"{found['internal_api']} {found['version']} {found.get('architecture', 'unknown')}"
         for found in controller.info()
-        if "scipy.libs" not in found["filepath"]  # SciPy's wheel has a BLAS of its own, which is not used here
+        if "scipy.libs"
+        not in found["filepath"]  # SciPy's wheel has a BLAS of its own, which is not used here
     )
     return controller, ", ".join(kernels) or "unknown"
 

@@ -21,7 +21,7 @@ namespace {
 
 #define EXPORT extern "C" __attribute__((visibility("default")))
 
-enum Kind : int64_t { kStep, kReset, kObserve, kAct, kPack };
+enum Kind : int64_t { kStep, kReset, kObserve, kAct, kPack, kSweep };
 
 // What a kernel may do with an array. The contents of an output before the call, and of scratch memory after
 // it, are nobody's; what is none is not there.
@@ -70,9 +70,23 @@ constexpr PolicyArray kPolicy[] = {
     {"stream", offsetof(PolicyBatch, stream), kWord, {kBoth, kNone}},
     {"scratch", offsetof(PolicyBatch, scratch), kLine, {Access::scratch, kNone}},
 };
+// An array of a Sweep, and what a planner may do.
+struct SweepArray {
+    const char* name;
+    size_t offset;
+    Access access;
+};
+constexpr SweepArray kPlanner[] = {
+    {"counts", offsetof(Sweep, counts), kIn}, {"outcomes", offsetof(Sweep, outcomes), kIn},
+    {"values", offsetof(Sweep, values), kIn}, {"next_values", offsetof(Sweep, next_values), kOut},
+    {"best", offsetof(Sweep, best), kOut},    {"change", offsetof(Sweep, change), kOut},
+};
+// Of one number, which stands in the Sweep itself.
+constexpr const char* kDiscountName = "discount";
 // A new pointer belongs into one of the tables.
 static_assert(sizeof(Batch) == 8 * (5 + std::size(kBatch)));
 static_assert(sizeof(PolicyBatch) == 8 * (9 + std::size(kPolicy)));
+static_assert(sizeof(Sweep) == 8 * (3 + std::size(kPlanner)));
 
 // An array as the caller has it: contents before the call, and after it where the kernel may write.
 struct Array {
@@ -85,14 +99,14 @@ struct Array {
 // A call as the caller describes it, in the order of `names`.
 struct Call {
     int64_t kind;
-    void* entry;     // SelectStep, SelectAct, Reset, Observe or Pack
+    void* entry;     // SelectStep, SelectAct, Reset, Observe, Pack or Backup
     Pack* pack;      // of the policy of an act; null for none
     int64_t chosen;  // what `select` is told: in_play, single
     int64_t broken;  // which of kBroken takes the kernel's place; -1 for none
     int64_t placement;
     int64_t filling;  // the byte that outputs and scratch memory hold before the call
     int64_t n, valid, limit;
-    int64_t inputs, states, outputs, head;
+    int64_t inputs, states, outputs, head;  // of a Sweep, n are its groups and outputs its actions
     int64_t starts;  // of the table of a tabular game, whose outcomes, states and actions are the three above
     const Array* arrays;
     int64_t count;
@@ -150,8 +164,17 @@ class FaultHandler {
 class Guarded {
   public:
     explicit Guarded(const Call& call) : call_(call), placement_(static_cast<Placement>(call.placement)) {
-        game_ = call.kind == kStep || call.kind == kReset || call.kind == kObserve;
-        game_ ? place_batch() : place_policy();
+        switch (call.kind) {
+            case kAct:
+            case kPack:
+                place_policy();
+                break;
+            case kSweep:
+                place_sweep();
+                break;
+            default:
+                place_batch();
+        }
         for (size_t i = 0; i < memory_.size(); ++i) {
             memory_[i].set_canaries();
             if (access_[i] == Access::output || access_[i] == Access::scratch) {
@@ -181,7 +204,7 @@ class Guarded {
             if (!kernel) return;
         } else if (call_.kind == kPack) {
             arguments[1] = reinterpret_cast<uint64_t>(find("packed").data());
-        } else {
+        } else if (call_.kind != kSweep) {
             arguments[1] = reinterpret_cast<uint64_t>(find(kLanesName).data());
             arguments[2] = static_cast<uint64_t>(lanes_);
             if (call_.kind == kReset) arguments[3] = reinterpret_cast<uint64_t>(find(kOptionsName).data());
@@ -306,6 +329,18 @@ class Guarded {
         add_struct("batch", &batch, 1);
     }
 
+    void place_sweep() {
+        Sweep sweep = {};
+        sweep.groups = call_.n;
+        sweep.actions = call_.outputs;
+        const Array* array = call_.arrays;
+        for (const SweepArray& a : kPlanner) {
+            point(&sweep, a.offset, add(a.name, *array++, kLine, a.access));
+        }
+        std::memcpy(&sweep.discount, array->data, sizeof sweep.discount);
+        add_struct("sweep", &sweep, 1);
+    }
+
     static int64_t stride(const GuardedArray& memory) {
         return static_cast<int64_t>(memory.pitch() / sizeof(double));
     }
@@ -358,7 +393,6 @@ class Guarded {
 
     const Call& call_;
     const Placement placement_;
-    bool game_;
     int64_t lanes_ = 0;
     std::deque<GuardedArray> memory_;  // which stay where they are
     std::vector<Access> access_;
@@ -397,16 +431,20 @@ PolicyBatch plain(const Call& call, std::vector<Tensor>& tensors) {
 // Whether the structs are those of the _core that `kernels`, the contents of its capsule, is of.
 EXPORT int64_t check_fits(const Kernels* kernels) {
     return kernels->batch_bytes == sizeof(Batch) && kernels->policy_batch_bytes == sizeof(PolicyBatch) &&
-           kernels->game_bytes == sizeof(Game) && kernels->policy_bytes == sizeof(Policy);
+           kernels->game_bytes == sizeof(Game) && kernels->policy_bytes == sizeof(Policy) &&
+           kernels->sweep_bytes == sizeof(Sweep);
 }
 
 // The names of the arrays of a Call of this kind, in order, separated by blanks; tensors come after them.
 EXPORT const char* check_names(int64_t kind) {
-    static std::string names[kPack + 1];
+    static std::string names[kSweep + 1];
     std::string& list = names[kind];
     list.clear();
     if (kind == kAct || kind == kPack) {
         for (const PolicyArray& a : kPolicy) list += std::string(a.name) + " ";
+    } else if (kind == kSweep) {
+        for (const SweepArray& a : kPlanner) list += std::string(a.name) + " ";
+        list += kDiscountName;
     } else {
         for (const BatchArray& a : kBatch) list += std::string(a.name) + " ";
         if (kind != kStep) list += std::string(kLanesName) + " ";
@@ -418,6 +456,10 @@ EXPORT const char* check_names(int64_t kind) {
 // What a Call names as its `entry`; null if there is none.
 EXPORT void* check_entry(const Kernels* kernels, int64_t kind, const char* stem, int64_t assembly,
                          int64_t isa) {
+    if (kind == kSweep) {
+        const PlannerEntry* const entry = find(kernels->planners, kernels->planner_count, stem);
+        return entry ? reinterpret_cast<void*>((assembly ? entry->assembly : entry->cpp)[isa]) : nullptr;
+    }
     if (kind == kAct || kind == kPack) {
         const PolicyEntry* const entry = find(kernels->policies, kernels->policy_count, stem);
         if (!entry) return nullptr;
