@@ -343,7 +343,8 @@ def _units(game: Game) -> NDArray[np.float64]:
     """Half the range of each input, at most 1, where all are bounded; else 1."""
     space = seen_by_policies(game.observation)
     if isinstance(space, Box) and np.isfinite([space.low, space.high]).all():
-        return np.minimum((np.array(space.high) - np.array(space.low)) / 2, 1.0)
+        half = (np.array(space.high, np.float64) - np.array(space.low, np.float64)) / 2
+        return np.clip(half, None, 1.0)
     return np.ones(space.size)
 
 
