@@ -220,7 +220,7 @@ def test_the_same_seed_gives_the_same_agent() -> None:
 def test_neither_threads_nor_the_level_matter(monkeypatch: pytest.MonkeyPatch) -> None:
     expected = small()
     for threads in (1, 3):
-        monkeypatch.setattr(lowering, "_cpus", lambda threads=threads: threads)
+        monkeypatch.setattr(lowering, "cpus", lambda threads=threads: threads)
         assert_same(small().file.tensors, expected.file.tensors)
     for level in served("MountainCar-v0")[1:]:
         monkeypatch.setenv("COMPUTE_LAYERS_LEVEL", level.name)

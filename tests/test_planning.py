@@ -189,7 +189,7 @@ def by_matrices(game: cl.TabularGame | str, gamma: float, sweeps: int) -> tuple[
 
 
 @pytest.mark.parametrize("gamma", [0.3, 0.95])
-@pytest.mark.parametrize("game", [*PLANNED, random_table(50, 4, 9)], ids=str)
+@pytest.mark.parametrize("game", [*PLANNED, random_table(50, 4, 9)], ids=[*PLANNED, "random"])
 def test_the_values_are_those_of_matrices(game: cl.TabularGame | str, gamma: float) -> None:
     plan = value_iteration(game, gamma=gamma, tolerance=1e-13)
     values, q = by_matrices(game, gamma, plan.sweeps)
@@ -199,7 +199,7 @@ def test_the_values_are_those_of_matrices(game: cl.TabularGame | str, gamma: flo
         assert (plan.actions == q.argmax(axis=0)).all()
 
 
-@pytest.mark.parametrize("game", [*PLANNED, random_table(50, 4, 9)], ids=str)
+@pytest.mark.parametrize("game", [*PLANNED, random_table(50, 4, 9)], ids=[*PLANNED, "random"])
 def test_policy_iteration_finds_what_value_iteration_finds(game: cl.TabularGame | str) -> None:
     plan = policy_iteration(game, gamma=0.95, tolerance=1e-12)
     values = value_iteration(game, gamma=0.95, tolerance=1e-12).values

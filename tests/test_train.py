@@ -70,7 +70,7 @@ def test_the_same_seed_gives_the_same_agent(family: str, layers: tuple[int, ...]
 def test_neither_threads_nor_the_level_matter(monkeypatch: pytest.MonkeyPatch) -> None:
     expected = train(GAME, "mlp", layers=[5], seed=0, evaluations=40)
     for threads in (1, 3):
-        monkeypatch.setattr(training, "_cpus", lambda threads=threads: threads)
+        monkeypatch.setattr(training, "cpus", lambda threads=threads: threads)
         assert_same(tensors(train(GAME, "mlp", layers=[5], seed=0, evaluations=40)), tensors(expected))
     for level in served(GAME)[1:]:
         monkeypatch.setenv("COMPUTE_LAYERS_LEVEL", level.name)

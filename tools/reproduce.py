@@ -26,6 +26,7 @@ from pages import table, text_of
 import compute_layers as cl
 from compute_layers import registry
 from compute_layers.agents import FORMAT_VERSION, Agent, AgentFile, tensor_forms
+from compute_layers.planning import value_iteration
 
 PAGE = Path(__file__).parents[1] / "docs" / "verdict.md"
 BEGIN, END = "<!-- reproduced: written by tools/reproduce.py -->", "<!-- end of reproduced -->"
@@ -110,24 +111,8 @@ def full_force_if_either() -> Agent:
 
 def solved(id: str, discount: float = 1.0, **arguments: Any) -> Agent:
     """The table that value iteration finds, the first of the best actions in each state."""
-    transitions = registry.game(id).setting(arguments).table
-    assert transitions is not None
-    states, actions = transitions.states, transitions.actions
-    probabilities, rewards = np.zeros((states, actions, states)), np.zeros((states, actions))
-    for s, by_action in enumerate(transitions.rows):
-        for a, row in enumerate(by_action):
-            for outcome in row.outcomes[:-1]:  # the last one stands for rounding
-                rewards[s, a] += outcome.probability * outcome.reward
-                if not outcome.terminated:
-                    probabilities[s, a, outcome.state] += outcome.probability
-    values: NDArray[np.float64] = np.zeros(states)
-    change = math.inf
-    while change > 1e-12 * max(1.0, np.abs(values).max()):
-        worth = rewards + discount * (probabilities @ values)
-        change = np.abs(worth.max(axis=1) - values).max()
-        values = worth.max(axis=1)
-    # Equal actions must not be told apart by how a machine rounds sums.
-    return temporary(id, "table", "vote", {}, actions=worth.round(6).argmax(axis=1))
+    plan = value_iteration(id, gamma=discount, **arguments)
+    return temporary(id, "table", "vote", {}, actions=plan.actions)
 
 
 def figures() -> list[Figure]:

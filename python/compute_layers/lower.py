@@ -45,7 +45,7 @@ from .policies.tree import LEAF, NO_FEATURE
 from .registry import Game, unknown
 from .rollout import DEFAULT_LIMIT, parse_count, rollout, rollout_population
 from .spec import Box, Discrete, Tuple, seen_by_policies
-from .train import EVALUATION, TRAINING_SEED, VERIFICATION, VERIFICATION_SEED, _cpus
+from .train import EVALUATION, TRAINING_SEED, VERIFICATION, VERIFICATION_SEED, cpus
 from .vector import VectorEnv
 
 SCHEMA = "compute_layers/lower/1"
@@ -248,7 +248,7 @@ class _Simulation:
     def value(self, file: AgentFile) -> float:
         """What an agent returns in the verification."""
         agent = Agent(file, "auto", None, seed=0)
-        played = rollout(self._game, agent, episodes=VERIFICATION, seed=VERIFICATION_SEED, threads=_cpus())
+        played = rollout(self._game, agent, episodes=VERIFICATION, seed=VERIFICATION_SEED, threads=cpus())
         self.steps += played.steps
         return float(played.returns.mean())
 
@@ -260,7 +260,7 @@ class _Simulation:
             {name: np.stack([file.tensors[name] for file in files]) for name in files[0].tensors},
             episodes=EPISODES,
             seed=SEARCH_SEED + generation * EPISODES,
-            threads=_cpus(),
+            threads=cpus(),
         )
         self.steps += played.steps
         means: NDArray[np.float64] = played.returns.mean(axis=1)
@@ -826,7 +826,7 @@ def lower(
     file = AgentFile("lowered", found, metadata, student.finished(last.tensors))
     players = [Agent(each, "auto", None, seed=0) for each in (teacher, file)]
     before, after = (
-        rollout(found, player, episodes=EVALUATION, threads=_cpus()).returns for player in players
+        rollout(found, player, episodes=EVALUATION, threads=cpus()).returns for player in players
     )
     file.note_returns(after)
     timings = Interleaved({player: _decisions(player, source.seen) for player in players}).run(TURNS)

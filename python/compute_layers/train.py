@@ -248,7 +248,7 @@ def train(
     # At least a generation.
     evaluations = parse_count("evaluations", evaluations, MOST_EVALUATIONS, least=search.candidates)
     player = Agent(start, "auto", None, seed=0)
-    threads = _cpus()
+    threads = cpus()
 
     def play(points: Points, first: int, episodes: int) -> Rollout:
         tensors = search.tensors(points)
@@ -367,7 +367,7 @@ def _blas() -> tuple[Any, str]:
     return controller, ", ".join(kernels) or "unknown"
 
 
-def _cpus() -> int:
+def cpus() -> int:
     """Those that this process may use."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
