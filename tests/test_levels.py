@@ -23,7 +23,7 @@ from hypothesis import strategies as st
 from compute_layers import agents, load_agent, registry, rollout
 from compute_layers.registry import games
 from compute_layers.spec import Discrete, Spec
-from conftest import NEAR_KERNELS, Array, Maker, assert_same, inside, paced, random_actions, served
+from conftest import LEVELS, NEAR_KERNELS, Array, Maker, assert_same, inside, paced, random_actions, served
 
 FACTORS = [0.0, -0.0, 5e-324, 1e-300, 1e-9, 0.3, 1.0, 1.7, 30.0, 1e6, 1e150, 1e300]
 
@@ -136,7 +136,7 @@ def seeded_reset(envs: Any, seed: Any, options: dict[str, Any]) -> Any:
 
 
 @given(data=st.data())
-@settings(max_examples=250)
+@settings(max_examples=120)
 def test_whatever_is_done_to_small_batches(make_all: Maker, data: st.DataObject) -> None:
     run_program(make_all, data.draw(program(make_all.id, most_lanes=9, most_steps=30)))
 
@@ -421,10 +421,7 @@ def rollout_at_level_python(id: str, name: str, **settings: Any) -> Any:
     return rollout(id, name, level="python", **settings)
 
 
-@pytest.mark.emulate
-def test_the_callers_floating_point_mode_does_not_matter_to_agents(
-    make: Maker, hostile: Callable[[], Hostile]
-) -> None:
+def agents_are_unmoved(make: Maker, hostile: Callable[[], Hostile]) -> None:
     """Single calls, observations of a dtype that is rounded, and rollouts in one thread and in several."""
     space = registry.game(make.id).observation
     rows = np.random.default_rng(0).normal(size=(40, space.size))
@@ -459,6 +456,19 @@ def test_the_callers_floating_point_mode_does_not_matter_to_agents(
                 intact = mode.intact()
             assert_same((again.returns, again.lengths), (run.returns, run.lengths), name, threads, "threads")
             assert intact
+
+
+@pytest.mark.emulate
+@pytest.mark.parametrize("level", [level for level in LEVELS if level.isa], indirect=True, ids=str)
+def test_the_callers_floating_point_mode_does_not_matter_to_agents(
+    make: Maker, hostile: Callable[[], Hostile]
+) -> None:
+    agents_are_unmoved(make, hostile)
+
+
+@pytest.mark.parametrize("level", [level for level in LEVELS if not level.isa], indirect=True, ids=str)
+def test_nor_does_it_matter_to_agents_at_level_python(make: Maker, hostile: Callable[[], Hostile]) -> None:
+    agents_are_unmoved(make, hostile)
 
 
 @pytest.mark.emulate
