@@ -53,7 +53,6 @@ def native(id: str, name: str, **kwargs: Any) -> cl.Rollout:
 # ---- what it returns ----
 
 
-@pytest.mark.emulate
 def test_every_pair_of_levels_agrees(shipped: tuple[str, str]) -> None:
     episodes, seed, limit = 12, 2**32, paced(*shipped, SHORT, 4)
     expected = cl.rollout(
