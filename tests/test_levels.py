@@ -136,7 +136,7 @@ def seeded_reset(envs: Any, seed: Any, options: dict[str, Any]) -> Any:
 
 
 @given(data=st.data())
-@settings(max_examples=120)
+@settings(max_examples=250)
 def test_whatever_is_done_to_small_batches(make_all: Maker, data: st.DataObject) -> None:
     run_program(make_all, data.draw(program(make_all.id, most_lanes=9, most_steps=30)))
 
