@@ -26,6 +26,7 @@ from compute_layers import check as checker
 from compute_layers import registry
 from compute_layers.batch import Batch
 from compute_layers.games import cartpole
+from compute_layers.pcg64 import PCG64
 from compute_layers.spec import Box, Discrete
 from conftest import RULES
 
@@ -484,16 +485,30 @@ def test_update_writes_nothing_while_a_check_fails(folder: Path) -> None:
 
 
 def test_the_actions_of_a_digest_never_change() -> None:
-    # Drawn by our own PCG64; the digests of every game hang on them.
-    actions = checker.digest_actions(Discrete(5), 3, 8)
+    # The digests of every game hang on them.
+    actions = checker.random_actions(Discrete(5), range(3), checker.DIGEST_KEY, 8)
     assert actions.T.tolist() == [
         [3, 4, 2, 0, 4, 3, 1, 3],
         [2, 1, 0, 0, 4, 2, 4, 3],
         [1, 1, 2, 4, 2, 3, 0, 3],
     ]
-    box = checker.digest_actions(Box((-2.0, -math.inf), (2.0, math.inf)), 2, 3)
+    box = checker.random_actions(Box((-2.0, -math.inf), (2.0, math.inf)), range(2), (5,), 3)
     assert (box.dtype, box.shape) == (np.float32, (3, 2, 2))
     assert np.abs(box).max() <= 10
+    # Level python's stream gives the same numbers.
+    ours = [PCG64.from_seed(seed, (5,)) for seed in range(2)]
+    drawn = [[[rng.uniform(-2.0, 2.0), rng.uniform(-10.0, 10.0)] for rng in ours] for _ in range(3)]
+    assert box.tobytes() == np.array(drawn, np.float32).tobytes()
+    chosen = checker.random_actions(Discrete(3), [7], (), 100)
+    ours = [PCG64.from_seed(7)]
+    assert chosen.tolist() == [[rng.integers(3) for rng in ours] for _ in range(100)]
+
+
+def test_a_scenario_draws_what_level_python_draws() -> None:
+    ours, blocks = PCG64.from_seed(3, (1, 2)), checker._Blocks(3, 1, 2)
+    for _ in range(300):
+        assert blocks.integers(7) == ours.integers(7)
+        assert blocks.uniform(-1.0, 3.0) == ours.uniform(-1.0, 3.0)
 
 
 # ---- what it is asked for ----

@@ -5,7 +5,6 @@ at level python."""
 from __future__ import annotations
 
 import json
-from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -22,14 +21,6 @@ PYTHON_BLOCKS = 1  # of a case at level python
 PYTHON_STEPS = 100_000  # a case whose blocks are longer is left to the native levels there
 
 
-@lru_cache(maxsize=1)
-def actions(name: str, seeds: range) -> Any:
-    """Drawn at level python: slower than the native games that are played with them."""
-    case = oracle.CASES[name]
-    space = cl.VectorEnv(1, game=case.id, **case.arguments).single_action_space
-    return oracle.actions(space, seeds, case.steps)
-
-
 def played(name: str, level: cl.Level, blocks: int) -> list[str]:
     """The hashes of the first blocks of seeds, as this level plays them; all blocks at once."""
     case = oracle.CASES[name]
@@ -44,7 +35,7 @@ def played(name: str, level: cl.Level, blocks: int) -> list[str]:
         autoreset_mode=AutoresetMode.NEXT_STEP,
         **case.arguments,
     )
-    chosen = actions(name, seeds)
+    chosen = oracle.actions(case, seeds)
     found = _episodes(envs, chosen) if case.episodes else _trajectories(envs, chosen)
     assert envs._batch.damaged() == -1
     parts = [range(first, min(first + BLOCK, len(seeds))) for first in range(0, len(seeds), BLOCK)]

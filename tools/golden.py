@@ -32,9 +32,9 @@ from compute_layers.check import (
     largest_tensors,
     made_up_policies,
     observations_of,
+    random_actions,
     with_spaces,
 )
-from compute_layers.pcg64 import PCG64
 from compute_layers.registry import Game, game
 from compute_layers.spec import ActionSpace, Box, Discrete, Space
 
@@ -60,14 +60,6 @@ def exactly(number: Any) -> str:
     return f"{float(number)!r:<24} {float(number).hex()}" if number.dtype.kind == "f" else str(int(number))
 
 
-def random_action(space: ActionSpace, rng: PCG64) -> NDArray[Any]:
-    """An action for a batch of one."""
-    if isinstance(space, Discrete):
-        return np.array([rng.integers(space.n)], np.int64)
-    bounds = zip(space.low, space.high, strict=True)
-    return np.array([[rng.uniform(max(low, -10.0), min(high, 10.0)) for low, high in bounds]], np.float32)
-
-
 def situation(batch: Batch) -> Iterator[str]:
     """State and observation. A float32 is shown by the fewest digits that tell it from the others."""
     width = max(map(len, [*batch.game.spec.state, "observation"]))
@@ -85,11 +77,10 @@ def episodes(found: Game, level: cl.Level, limit: int | None) -> Iterator[str]:
     batch.start(np.array([0]), [SEED], batch.parse_options(None))
     yield f"reset, seed {SEED}"
     yield from situation(batch)
-    rng = PCG64.from_seed(ACTION_SEED)
+    actions = random_actions(found.action, [ACTION_SEED], (), MOST + 3)
     left = MOST
-    for step in range(1, MOST + 4):
+    for step, action in enumerate(actions, start=1):
         resets = batch.elapsed[0] < 0
-        action = random_action(found.action, rng)
         _, reward, terminated, truncated, _ = batch.step(action)
         chosen = ", ".join(str(number) for number in action.ravel())
         yield f"step {step}, action {chosen}" + (

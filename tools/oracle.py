@@ -25,11 +25,12 @@ from gymnasium.envs.toy_text.frozen_lake import generate_random_map
 from numpy.typing import NDArray
 from rich.progress import track
 
-from compute_layers.pcg64 import PCG64
+from compute_layers import registry
+from compute_layers.check import random_actions
 
 ORACLE = Path(__file__).parents[1] / "tests" / "oracle"
 BLOCK = 100  # seeds that share a hash
-ACTION_KEY = 3  # spawn key of the actions: those of a seed do not depend on the others
+ACTION_KEY = (3,)  # spawn key of the actions: those of a seed do not depend on the others
 
 Array = NDArray[Any]
 
@@ -90,16 +91,9 @@ CASES = {
 }
 
 
-def actions(space: gym.Space[Any], seeds: range, steps: int) -> Array:
+def actions(case: Case, seeds: range) -> Array:
     """Random actions, (steps, seeds) int64 or (steps, seeds, k) float32."""
-    streams = [PCG64.from_seed(seed, (ACTION_KEY,)) for seed in seeds]
-    if isinstance(space, gym.spaces.Discrete):
-        n = int(space.n)
-        return np.array([[rng.integers(n) for rng in streams] for _ in range(steps)], np.int64)
-    assert isinstance(space, gym.spaces.Box)
-    bounds = [(float(low), float(high)) for low, high in zip(space.low, space.high, strict=True)]
-    chosen = [[[rng.uniform(*bound) for bound in bounds] for rng in streams] for _ in range(steps)]
-    return np.array(chosen, np.float32)
+    return random_actions(registry.game(case.id).action, seeds, ACTION_KEY, case.steps)
 
 
 def trajectory(env: gym.Env[Any, Any], seed: int, chosen: Array) -> list[tuple[Any, ...]]:
@@ -146,7 +140,7 @@ def gymnasiums(case: Case, block: int) -> str:
     seeds = range(block * BLOCK, min((block + 1) * BLOCK, case.seeds))
     limit = {"max_episode_steps": -1} if case.episodes else {}
     env = gym.make(case.id, disable_env_checker=True, **limit, **case.arguments)
-    chosen = actions(env.action_space, seeds, case.steps)
+    chosen = actions(case, seeds)
     if case.episodes:
         found = [episode(env, seed, chosen[:, i]) for i, seed in enumerate(seeds)]
         return hashed([np.array(column) for column in zip(*found, strict=True)])
