@@ -22,7 +22,7 @@ from typing import Any
 
 KINDS = ("step", "reset", "observe", "act", "pack", "sweep")
 PLACEMENTS = ("start", "end", "heap")
-PLACES = ("step", "act", "single row")
+PLACES = ("step", "act", "single row", "sweep")
 HEADS = ("argmax", "threshold", "box", "vote")
 CAPSULE = b"compute_layers._core.kernels"
 REPORT = 1 << 14

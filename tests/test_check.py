@@ -82,6 +82,9 @@ def test_everything_is_in_order_here() -> None:
     for family in registry.families().values():
         served = {level for level in NATIVE if level.isa in family.isas[level.name]}
         assert {level for subject, level in checked if subject == family.stem} == {checker.PYTHON, *served}
+    for planner in registry.planners().values():
+        served = {level for level in NATIVE if level.isa in planner.isas[level.name]}
+        assert {level for subject, level in checked if subject == planner.stem} == {checker.PYTHON, *served}
 
 
 def in_agreement(scenarios: Iterable[checker.Scenario], levels: list[cl.Level], python: int) -> None:
@@ -297,6 +300,28 @@ def test_a_wrong_action_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
     }
     assert {"constant", "linear"} <= failed
     assert "observation [" in text
+
+
+@pytest.mark.parametrize("fault", [0, 1, 2])
+def test_a_wrong_sweep_is_caught(monkeypatch: pytest.MonkeyPatch, fault: int) -> None:
+    """In the last bit of a value, in an action, in the change."""
+
+    class Broken(checker.Sweeper):
+        def run(self, *arguments: Any) -> Any:
+            found = super().run(*arguments)
+            if self.level == LEVEL.name:
+                found[0][-1] = np.nextafter(found[0][-1], np.inf) if fault == 0 else found[0][-1]
+                found[1][-1] += fault == 1
+                found = (*found[:2], np.nextafter(found[2], np.inf) if fault == 2 else found[2])
+            return found
+
+    monkeypatch.setattr(checker, "Sweeper", Broken)
+    planner = registry.planner("backup")
+    scenarios = list(checker.planner_scenarios(planner, 0))
+    assert len({scenario.title for scenario in scenarios}) == len(scenarios)
+    assert all(checker.first_difference(s.play(checker.PYTHON), s.play(LEVEL)) for s in scenarios)
+    stored = checker.stored_digests(planner.stem)[planner.stem]
+    assert checker.planner_digest(planner, LEVEL, checker.SHORT_SWEEPS) != stored["short"]
 
 
 # ---- what it says ----

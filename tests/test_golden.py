@@ -56,6 +56,18 @@ def test_the_digests_of_families_are_those_of_every_cpu(stem: str, level: cl.Lev
     assert checker.policy_digest(family, level, checker.FULL_ROWS) == stored["full"]
 
 
+@pytest.mark.emulate
+@pytest.mark.parametrize("level", LEVELS, ids=str)
+@pytest.mark.parametrize("stem", registry.planners())
+def test_the_digests_of_planners_are_those_of_every_cpu(stem: str, level: cl.Level) -> None:
+    planner = registry.planner(stem)
+    if level.isa is not None and level.isa not in planner.isas[level.name]:
+        pytest.skip(f"{stem} has no kernel {level}")
+    stored = checker.stored_digests(stem)[stem]
+    assert checker.planner_digest(planner, level, checker.SHORT_SWEEPS) == stored["short"]
+    assert checker.planner_digest(planner, level, checker.FULL_SWEEPS) == stored["full"]
+
+
 @pytest.mark.parametrize("stem", registry.families())
 def test_the_short_digests_of_families_are_those_of_level_python(stem: str) -> None:
     python = cl.Level("python", None)

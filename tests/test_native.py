@@ -423,10 +423,16 @@ def test_a_kernel_stays_within_its_arrays_and_keeps_the_abi(
 
 
 def place_of(broken: Broken) -> list[Case]:
-    """Where a broken kernel is tried: instead of the widest kernel of the first game, or of ``linear``."""
-    subject: Game | Family = registry.game(registry.games()[0])
-    cases = [case for case in game_cases(subject) if case.kind == "step"]
-    if broken.place != "step":
+    """Where a broken kernel is tried: instead of the widest kernel of the first game, of ``linear``, or of
+    ``backup``."""
+    subject: Game | Family | Planner
+    if broken.place == "step":
+        subject = registry.game(registry.games()[0])
+        cases = [case for case in game_cases(subject) if case.kind == "step"]
+    elif broken.place == "sweep":
+        subject = registry.planner("backup")
+        cases = planner_cases(subject)
+    else:
         subject = registry.family("linear")
         # Longer rows are summed in another order altogether.
         cases = [case for case in policy_cases(subject) if case.inputs < 32]
@@ -450,7 +456,7 @@ def caught(checker: Checker, broken: Broken) -> list[str]:
 
 # By name and catcher, for every architecture.
 BROKEN = dict(
-    re.findall(r'^ +(?:STEP|ACT|ACT_ON_ONE)\(\s*"([^"]+)",\s*"([^"]+)"', BROKEN_SOURCE, re.MULTILINE)
+    re.findall(r'^ +(?:STEP|ACT|ACT_ON_ONE|SWEEP)\(\s*"([^"]+)",\s*"([^"]+)"', BROKEN_SOURCE, re.MULTILINE)
 )
 
 

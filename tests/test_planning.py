@@ -35,6 +35,7 @@ from compute_layers.planning import (
     policy_iteration,
     value_iteration,
 )
+from compute_layers.table import Outcome
 from conftest import LEVELS, Array, assert_same
 
 EVERY_GAME = True
@@ -146,7 +147,7 @@ def test_the_levels_agree_on_any_numbers(data: st.DataObject) -> None:
         for _ in range(actions):
             p = data.draw(st.sampled_from([[1.0], [0.5, 0.5], [0.25, 0.75, 0.0]]))
             outcomes = [
-                planning.backup.Outcome(
+                Outcome(
                     q, data.draw(st.integers(0, states - 1)), data.draw(number) / 2, data.draw(st.booleans())
                 )
                 for q in p
@@ -154,9 +155,9 @@ def test_the_levels_agree_on_any_numbers(data: st.DataObject) -> None:
             rows[-1].append(outcomes)
     gamma = data.draw(st.sampled_from([0.0, 0.5, 1.0]) | st.floats(0.0, 1.0))
     values = np.array(data.draw(st.lists(number, min_size=states, max_size=states))) / 2
-    expected = planning._Sweeper("python", None).run(rows, gamma, values, 0.0, 1)
+    expected = planning.Sweeper("python", None).run(rows, gamma, values, 0.0, 1)
     for level in NATIVE:
-        found = planning._Sweeper(level.name, level.isa).run(rows, gamma, values, 0.0, 1)
+        found = planning.Sweeper(level.name, level.isa).run(rows, gamma, values, 0.0, 1)
         assert_same(found, expected, level)
 
 
@@ -214,7 +215,7 @@ def test_a_sweep_is_what_the_kernel_says() -> None:
     P = [[[(0.25, 0, 1.0, False), (0.75, 1, 2.0, True)]], [[(1.0, 0, -1.0, False)]]]  # noqa: N806
     rows = model_of(cl.TabularGame(P, [1.0, 0.0]), {}).rows
     for level in (LEVELS[0], *NATIVE):
-        found = planning._Sweeper(level.name, level.isa).run(rows, 0.5, np.array([4.0, 100.0]), 0.0, 1)
+        found = planning.Sweeper(level.name, level.isa).run(rows, 0.5, np.array([4.0, 100.0]), 0.0, 1)
         assert_same(found[0], np.array([0.25 * (1 + 0.5 * 4) + 0.75 * 2, -1 + 0.5 * 4]), level)
         assert found[2] == 99.0
 

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""What is registered, game or policy family, has its page, golden file, digests and benchmark row."""
+"""What is registered, game or policy family, has its page, golden file, digests and benchmark row; a planner has
+digests and a benchmark row."""
 
 from __future__ import annotations
 
@@ -32,15 +33,15 @@ def test_it_has_a_golden_file(name: str) -> None:
     assert (golden.GOLDEN / f"{name}.txt").exists(), f"python tools/golden.py {name}"
 
 
-@everything
+@pytest.mark.parametrize("name", [*STEMS, *registry.planners()])
 def test_it_has_digests(name: str) -> None:
-    stored = check.stored_digests(STEMS[name]).get(name)
+    stored = check.stored_digests(STEMS.get(name, name)).get(name)
     assert stored is not None, "compute-layers check --update"
     assert set(stored) == {"version", "short", "full"}
 
 
 @with_docs
-@everything
+@pytest.mark.parametrize("name", [*STEMS, *registry.planners()])
 def test_it_has_a_benchmark_row(name: str) -> None:
     assert pages.ratios([name]), pages.COMMAND
 
@@ -59,7 +60,7 @@ def test_the_pages_are_up_to_date() -> None:
 def test_there_are_no_other_pages_and_digests() -> None:
     written = {path for folder in ("games", "policies") for path in (pages.DOCS / folder).glob("*.md")}
     assert written <= set(pages.pages())
-    assert {path.stem for path in check.DIGESTS.glob("*.json")} == set(STEMS.values())
+    assert {path.stem for path in check.DIGESTS.glob("*.json")} == {*STEMS.values(), *registry.planners()}
     for stem in STEMS.values():
         assert set(check.stored_digests(stem)) == {name for name in STEMS if STEMS[name] == stem}
 

@@ -36,13 +36,17 @@ from . import registry
 from .agents import FORMAT_VERSION, Agent, AgentFile, heads, sizes_of, tensor_forms
 from .batch import NO_LIMIT, Batch, Snapshot, rows_of
 from .pcg64 import PCG64
-from .registry import Family, Game, Level, LevelUnavailable
+from .planners.backup import Rows
+from .planning import Sweeper
+from .registry import Family, Game, Level, LevelUnavailable, Planner
 from .spec import ActionSpace, Box, Discrete, Space, Tuple, seen_by_policies
+from .table import Outcome
 
 DIGESTS = Path(__file__).parent / "digests"
 SHORT, FULL = (4, 64), (64, 1000)  # lanes, which are seeded 0, 1, …, and steps of the two digests
 DIGEST_KEY = (2,)  # spawn key of the actions of the digests
 SHORT_ROWS, FULL_ROWS = 3, 67  # observations of each policy of the two digests of a family
+SHORT_SWEEPS, FULL_SWEEPS = 2, 40  # of each table of the two digests of a planner
 PYTHON = Level("python", None)
 PRINTED = 3  # mismatches of one row that are printed in full
 
@@ -668,7 +672,7 @@ def digest(game: Game, level: Level, lanes: int, steps: int) -> str:
 
 
 def stored_digests(stem: str) -> dict[str, dict[str, Any]]:
-    """The digests of a stem by id, or of a family by its own stem: ``version``, ``short``, ``full``. Empty if there are none."""
+    """The digests of a stem by id, or of a family or planner by its own stem: ``version``, ``short``, ``full``. Empty if there are none."""
     path = DIGESTS / f"{stem}.json"
     if not path.exists():
         return {}
@@ -676,8 +680,8 @@ def stored_digests(stem: str) -> dict[str, dict[str, Any]]:
     return found
 
 
-def store_digests(subject: Game | Family, short: str, full: str) -> str:
-    """Write the digests of a game or a family; the version counts how often they changed. Returns what was
+def store_digests(subject: Game | Family | Planner, short: str, full: str) -> str:
+    """Write the digests of a game, family or planner; the version counts how often they changed. Returns what was
     done."""
     stored = stored_digests(subject.stem)
     old = stored.get(subject.name)
@@ -906,6 +910,64 @@ def policy_digest(family: Family, level: Level, rows: int) -> str:
     return total.hexdigest()
 
 
+# ---- planners ----
+
+# States, actions and most outcomes of an action: below, at and above a group of lanes, rows of one length and of
+# several. The digests of planners hang on these tables.
+TABLES = ((1, 1, 1), (7, 2, 3), (8, 4, 1), (9, 3, 2), (17, 1, 5), (40, 6, 3))
+
+
+def made_up_rows(states: int, actions: int, most: int, draw: Draw) -> Rows:
+    """The outcomes of a table made up: some of them equal, huge or denormal, for a sweep asks no table to be fair."""
+
+    def number() -> float:
+        kind = draw.below(8)
+        if kind > 2:
+            return draw.real()
+        return float(draw.below(3) - 1) if kind else draw.choice((0.0, -0.0, 5e-324, -1e-310, 1e150, -1e150))
+
+    def outcome() -> Outcome:
+        return Outcome(draw.real(0.0), draw.below(states), number(), draw.below(4) == 0)
+
+    return [[[outcome() for _ in range(1 + draw.below(most))] for _ in range(actions)] for _ in range(states)]
+
+
+def planner_scenarios(planner: Planner, seed: int) -> Iterator[Scenario]:
+    """Sweeps over tables made up, from values made up."""
+    for key, (table, gamma) in enumerate(product(TABLES, (0.0, 1 / 3, 1.0))):
+        draw = Draw(seed, 12, key)
+        rows = made_up_rows(*table, draw)
+        values = np.array([4.0 * draw.real() for _ in rows])
+        yield _sweeps(planner, "{} states, {} actions, up to {} outcomes".format(*table), rows, gamma, values)
+
+
+def _sweeps(planner: Planner, title: str, rows: Rows, gamma: float, values: Array) -> Scenario:
+    def play(level: Level) -> Trace:
+        trace = Trace()
+        for most in (1, 2, 9):
+            found, best, change = Sweeper(level.name, level.isa, planner.stem).run(
+                rows, gamma, values, 0.0, most
+            )
+            trace.add(f"{most} sweeps", values=found, best=best, change=np.full(len(rows), change))
+        return trace.finish()
+
+    return Scenario("sweeps", f"{title}, gamma {gamma}", play)
+
+
+def planner_digest(planner: Planner, level: Level, sweeps: int) -> str:
+    """SHA-256 over the values, the actions that they are of, and the change after so many sweeps, little-endian."""
+    total = hashlib.sha256()
+    for key, table in enumerate(TABLES):
+        draw = Draw(0, 13, key)
+        rows = made_up_rows(*table, draw)
+        found, best, change = Sweeper(level.name, level.isa, planner.stem).run(
+            rows, 0.9, np.zeros(len(rows)), 0.0, sweeps
+        )
+        for array in (found, best, np.array([change])):
+            total.update(array.astype(array.dtype.newbyteorder("<")).tobytes())
+    return total.hexdigest()
+
+
 # ---- the report ----
 
 
@@ -914,7 +976,7 @@ class Result:
     """What was found about one subject at one level.
 
     Attributes:
-        subject: a game's id or a policy family's stem.
+        subject: a game's id, or the stem of a policy family or planner.
         level: the level.
         checks: scenarios by kind of check.
         failures: a text for each scenario that failed.
@@ -997,6 +1059,17 @@ class _Run:
             for result in native:
                 self._print(result)
 
+    def planner(self, planner: Planner, levels: Sequence[Level]) -> None:
+        """Check a planner at these levels."""
+        results = [Result(planner.stem, level) for level in levels]
+        native = [result for result in results if result.level.isa is not None]
+        self._against_python(planner.stem, list(planner_scenarios(planner, self._seed)), native, None)
+        self._finish(
+            planner,
+            results,
+            lambda level, short: planner_digest(planner, level, SHORT_SWEEPS if short else FULL_SWEEPS),
+        )
+
     def unavailable(self, subject: str, level: Level, reason: str) -> None:
         """Report what cannot be checked here."""
         self._print(Result(subject, level, reason=reason))
@@ -1041,7 +1114,7 @@ class _Run:
         result.seconds += time.perf_counter() - start
 
     def _finish(
-        self, subject: Game | Family, results: Sequence[Result], found: Callable[[Level, bool], str]
+        self, subject: Game | Family | Planner, results: Sequence[Result], found: Callable[[Level, bool], str]
     ) -> None:
         """Compare or write the digests, after everything else, and print the results."""
         wanted = self._digests(subject, results, found)
@@ -1053,7 +1126,7 @@ class _Run:
             self._say(f"{subject.name}: no digests were written: a check failed")
 
     def _digests(
-        self, subject: Game | Family, results: Sequence[Result], found: Callable[[Level, bool], str]
+        self, subject: Game | Family | Planner, results: Sequence[Result], found: Callable[[Level, bool], str]
     ) -> dict[str, Any]:
         """Compare the digests with the stored ones, or, to write new ones, with those of level python.
         Returns what they were compared with. ``found`` makes the short or the full one."""
@@ -1122,17 +1195,17 @@ def check(
     update: bool = False,
     console: Console | None = None,
 ) -> Report:
-    """Whether every level gives the bytes of level python, for games and policies, on this machine.
+    """Whether every level gives the bytes of level python, for games, policies and planners, on this machine.
 
-    A line is printed for each game or policy at each level, and for each mismatch game, step, lane, field,
+    A line is printed for each game, policy or planner at each level, and for each mismatch game, step, lane, field,
     both values and the command that replays it.
 
     Args:
         games: ids; all if empty. Policies are checked over the spaces of these games, and if it is empty
-            over made-up spaces too.
+            over made-up spaces too, and planners over made-up tables.
         levels: ``LEVEL`` or ``LEVEL:ISA``; all if empty.
         seed: of the random part, at least 0.
-        update: write the digests of these games, and if none is named those of the policies too, instead of
+        update: write the digests of these games, and if none is named those of all else too, instead of
             comparing with them, if all else is in order.
         console: where to print; by default the standard output.
 
@@ -1165,6 +1238,10 @@ def check(
             run.policy(family, wanted, [level for level in served if _written(level, family)], not games)
             for level in _unwritten(served, family):
                 run.unavailable(family.stem, level, "no such kernel is written")
+        for planner in () if games else registry.planners().values():
+            run.planner(planner, [level for level in served if _written(level, planner)])
+            for level in _unwritten(served, planner):
+                run.unavailable(planner.stem, level, "no such kernel is written")
     return run.report
 
 
@@ -1179,11 +1256,11 @@ def _serves(family: Family, game: Game) -> bool:
     return True
 
 
-def _unwritten(levels: Sequence[Level], subject: Game | Family) -> list[Level]:
+def _unwritten(levels: Sequence[Level], subject: Game | Family | Planner) -> list[Level]:
     """The levels that the subject lacks altogether, each once; a wider isa is nobody's duty."""
     lacking = {level.name: level for level in reversed(levels) if level.isa and not subject.isas[level.name]}
     return [level for level in levels if level in lacking.values()]
 
 
-def _written(level: Level, subject: Game | Family) -> bool:
+def _written(level: Level, subject: Game | Family | Planner) -> bool:
     return level.isa is None or level.isa in subject.isas[level.name]

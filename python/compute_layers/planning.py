@@ -25,7 +25,6 @@ from . import _core, registry
 from .agents import FORMAT_VERSION, Agent, AgentFile
 from .batch import NO_LIMIT, parse_limit
 from .models import Model, model_of
-from .planners import backup
 from .planners.backup import Rows
 from .registry import Game, resolve
 from .rollout import DEFAULT_LIMIT, rollout
@@ -69,11 +68,16 @@ class Plan:
     isa: str | None
 
 
-class _Sweeper:
-    """Sweeps at one level, counted and timed."""
+class Sweeper:
+    """Sweeps of a planner at one level, counted and timed.
 
-    def __init__(self, level: str, isa: str | None) -> None:
-        self.level, self.isa = resolve(level, isa, registry.planner(STEM).isas, f"planner {STEM}")
+    Raises:
+        LevelUnavailable: the level or isa cannot be served here.
+    """
+
+    def __init__(self, level: str, isa: str | None, stem: str = STEM) -> None:
+        self._planner = registry.planner(stem)
+        self.level, self.isa = resolve(level, isa, self._planner.isas, f"planner {stem}")
         self.sweeps = 0
         self.seconds = 0.0
 
@@ -88,7 +92,7 @@ class _Sweeper:
         Raises:
             ValueError: the values have left the range of float64.
         """
-        work = _python if self.level == "python" else self._native
+        work = self._python if self.level == "python" else self._native
         values, actions, sweeps, change, seconds = work(rows, gamma, values, tolerance, most)
         self.sweeps += sweeps
         self.seconds += seconds
@@ -116,7 +120,7 @@ class _Sweeper:
         outcomes = [outcome for actions in rows for row in actions for outcome in row]
         probabilities, states, rewards, terminated = zip(*outcomes, strict=True)
         return _core.sweep(
-            planner=STEM,
+            planner=self._planner.stem,
             level=self.level,
             isa=str(self.isa),
             counts=np.array([[len(row) for row in actions] for actions in rows], np.int64),
@@ -130,19 +134,18 @@ class _Sweeper:
             most=most,
         )
 
-
-def _python(
-    rows: Rows, gamma: float, values: Values, tolerance: float, most: int
-) -> tuple[Values, Actions, int, float, float]:
-    start = time.perf_counter()
-    found, sweeps = values.tolist(), 0
-    while True:
-        found, best, change = backup.sweep(rows, gamma, found)
-        sweeps += 1
-        if change <= tolerance or sweeps == most:
-            break
-    seconds = time.perf_counter() - start
-    return np.array(found), np.array(best, np.int64), sweeps, change, seconds
+    def _python(
+        self, rows: Rows, gamma: float, values: Values, tolerance: float, most: int
+    ) -> tuple[Values, Actions, int, float, float]:
+        start = time.perf_counter()
+        found, sweeps = values.tolist(), 0
+        while True:
+            found, best, change = self._planner.rules.sweep(rows, gamma, found)
+            sweeps += 1
+            if change <= tolerance or sweeps == most:
+                break
+        seconds = time.perf_counter() - start
+        return np.array(found), np.array(best, np.int64), sweeps, change, seconds
 
 
 def _parse(gamma: Any, tolerance: Any) -> tuple[float, float]:
@@ -186,7 +189,7 @@ def value_iteration(
         KeyboardInterrupt: Ctrl-C.
     """
     gamma, tolerance = _parse(gamma, tolerance)
-    sweeper = _Sweeper(level, isa)
+    sweeper = Sweeper(level, isa)
     model = model_of(game, arguments)
     values, actions = sweeper.settle(model.rows, gamma, np.zeros(len(model.rows)), tolerance)
     return _plan(model, "value-iteration", gamma, tolerance, values, actions, sweeper, 0)
@@ -210,7 +213,7 @@ def policy_iteration(
     Arguments and errors are those of :func:`value_iteration`.
     """
     gamma, tolerance = _parse(gamma, tolerance)
-    sweeper = _Sweeper(level, isa)
+    sweeper = Sweeper(level, isa)
     model = model_of(game, arguments)
     values, actions = np.zeros(len(model.rows)), np.zeros(len(model.rows), np.int64)
     improvements = 0
@@ -245,7 +248,7 @@ def _plan(
     tolerance: float,
     values: Values,
     actions: Actions,
-    sweeper: _Sweeper,
+    sweeper: Sweeper,
     improvements: int,
 ) -> Plan:
     chosen = np.zeros(max(model.observations) + 1, np.int64)
@@ -278,7 +281,7 @@ def _limit(game: Game, max_episode_steps: int | None) -> int:
 
 def _expected(model: Model, rows: Rows, limit: int, level: str, isa: str | None) -> float:
     """The expected sum of rewards over the first ``limit`` steps. Values that no longer move stay for good."""
-    sweeper = _Sweeper(level, isa)
+    sweeper = Sweeper(level, isa)
     values = np.zeros(len(rows))
     if limit == NO_LIMIT:
         values, _, change = sweeper.run(rows, 1.0, values, 0.0, MOST_SWEEPS)

@@ -159,6 +159,11 @@ class Planner:
     rules: ModuleType
     isas: Mapping[str, tuple[str, ...]]
 
+    @property
+    def name(self) -> str:
+        """What reports and files call it: the stem."""
+        return self.stem
+
 
 def unknown(what: str, value: object, allowed: Iterable[str]) -> ValueError:
     """The error for a name that does not exist, with the nearest one that does."""

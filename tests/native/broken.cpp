@@ -191,6 +191,72 @@ void linear(const PolicyBatch* b) {
     }
 }
 
+// ---- sweeps ----
+
+void last_group_missing(const Sweep* s) {
+    Sweep fewer = *s;
+    fewer.groups -= 1;
+    kernel(&fewer);
+}
+
+void table_too_long(const Sweep* s) {
+    Sweep more = *s;
+    more.groups += 1;
+    kernel(&more);
+}
+
+void values_written(const Sweep* s) {
+    double* const first = const_cast<double*>(s->values);
+    put(first, *first);
+    kernel(s);
+}
+
+void change_of_the_last_group(const Sweep* s) {
+    kernel(s);
+    double largest = 0.0;
+    for (int64_t state = (s->groups - 1) * kLanes; state < s->groups * kLanes; ++state) {
+        const double distance = __builtin_fabs(s->next_values[state] - s->values[state]);
+        largest = distance > largest ? distance : largest;
+    }
+    put(s->change, largest);
+}
+
+// The planner `backup` with another order of its sum, or another rule for ties.
+enum class Slip { descending, later_tie };
+
+template <Slip kSlip>
+void backup(const Sweep* s) {
+    double change = 0.0;
+    const GroupOutcome* row = s->outcomes;
+    for (int64_t group = 0; group < s->groups; ++group) {
+        const GroupOutcome* const first = row;
+        for (int64_t lane = 0; lane < kLanes; ++lane) {
+            double greatest = -__builtin_inf();
+            int64_t best = 0;
+            row = first;
+            for (int64_t action = 0; action < s->actions; ++action) {
+                const int64_t count = s->counts[group * s->actions + action];
+                double q = 0.0;
+                for (int64_t j = 0; j < count; ++j) {
+                    const GroupOutcome& o = row[kSlip == Slip::descending ? count - 1 - j : j];
+                    q = q + o.probability[lane] * (o.reward[lane] + s->discount * s->values[o.next[lane]]);
+                }
+                if (kSlip == Slip::later_tie ? q >= greatest : q > greatest) {
+                    greatest = q;
+                    best = action;
+                }
+                row += count;
+            }
+            const int64_t state = group * kLanes + lane;
+            s->next_values[state] = greatest;
+            s->best[state] = best;
+            const double distance = __builtin_fabs(greatest - s->values[state]);
+            change = distance > change ? distance : change;
+        }
+    }
+    *s->change = change;
+}
+
 }  // namespace
 
 // ---- against the ABI; each calls the kernel and breaks one thing ----
@@ -235,6 +301,8 @@ FUNCTION(check_frame, CALL "\tstr xzr, [sp, #16]\n\tret\n");
 #define ACT(name, catcher, function) {name, catcher, Place::act, reinterpret_cast<void*>(function)}
 #define ACT_ON_ONE(name, catcher, function) \
     {name, catcher, Place::single_row, reinterpret_cast<void*>(function)}
+
+#define SWEEP(name, catcher, function) {name, catcher, Place::sweep, reinterpret_cast<void*>(function)}
 
 const Broken kBroken[] = {
 #if defined(__x86_64__)
@@ -281,6 +349,12 @@ const Broken kBroken[] = {
     ACT("a sum without fused multiply-add", "bytes", linear<Fault::not_fused>),
     ACT("a sum with its bias last", "bytes", linear<Fault::bias_last>),
     ACT("the last of equal numbers wins", "bytes", linear<Fault::later_tie>),
+    SWEEP("the last group of states is missing", "bytes", last_group_missing),
+    SWEEP("a sweep goes on beyond the table", "guard page", table_too_long),
+    SWEEP("the values of the sweep before are written", "input", values_written),
+    SWEEP("the change is the last group's alone", "bytes", change_of_the_last_group),
+    SWEEP("outcomes are added from the last to the first", "bytes", backup<Slip::descending>),
+    SWEEP("the last of equally good actions wins", "bytes", backup<Slip::later_tie>),
 };
 const int kBrokenCount = sizeof(kBroken) / sizeof(kBroken[0]);
 
