@@ -16,7 +16,7 @@ import inspect
 import json
 import shlex
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from itertools import product
 from pathlib import Path
 
@@ -39,7 +39,8 @@ def table_of(rule: Callable[..., int], observation: Space) -> str:
     return json.dumps([rule(*seen) for seen in product(*(range(space.n) for space in spaces))])
 
 
-def main() -> None:
+def main(arguments: Sequence[str] | None = None, root: Path = ROOT) -> None:
+    """Writes the file, below ``root``."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -54,7 +55,8 @@ def main() -> None:
         "--choice", action="append", default=[], metavar="NAME=VALUE", help="such as activation=relu"
     )
     parser.add_argument("--source", help="where the rule comes from")
-    given = parser.parse_args()
+    arguments = sys.argv[1:] if arguments is None else arguments
+    given = parser.parse_args(arguments)
 
     found = game(given.game)
     values = dict(entry.split("=", 1) for entry in given.tensor)
@@ -77,11 +79,11 @@ def main() -> None:
         "version": FORMAT_VERSION,
         **dict(entry.split("=", 1) for entry in given.choice),
         "source": source,
-        "command": shlex.join(["python", "tools/write_agent.py", *sys.argv[1:]]),
+        "command": shlex.join(["python", "tools/write_agent.py", *arguments]),
     }
     file = AgentFile(given.name, found, metadata, tensors)
     file.note_returns(cl.rollout(found.id, Agent(file, "auto", None, seed=0), episodes=EPISODES).returns)
-    path = ROOT / found.stem / found.id / f"{given.name}.safetensors"
+    path = root / found.stem / found.id / f"{given.name}.safetensors"
     path.parent.mkdir(parents=True, exist_ok=True)
     file.save(path)
     print(f"{found.id}/{given.name}: {file.metadata['return']}")
