@@ -21,6 +21,8 @@ from compute_layers import train as training
 from compute_layers.agents import Agent, AgentFile, agent_file
 from compute_layers.cli import app
 from compute_layers.train import Training, train, trainable
+from compute_layers.training import cma_es, population
+from compute_layers.training.run import Progress
 from conftest import assert_same, served
 
 pytest.importorskip("cmaes", reason="the extra train is not installed")
@@ -42,14 +44,14 @@ def run(*arguments: str) -> Any:
 
 def interrupt_call(monkeypatch: pytest.MonkeyPatch, number: int) -> None:
     """Ctrl-C in this call of the native core, counted from 1."""
-    play, calls = training.rollout_population, iter(range(1, 1000))
+    play, calls = population.rollout_population, iter(range(1, 1000))
 
     def interrupted(*args: Any, **kwargs: Any) -> Any:
         if next(calls) == number:
             raise KeyboardInterrupt
         return play(*args, **kwargs)
 
-    monkeypatch.setattr(training, "rollout_population", interrupted)
+    monkeypatch.setattr(population, "rollout_population", interrupted)
 
 
 # ---- what a seed gives ----
@@ -70,7 +72,8 @@ def test_the_same_seed_gives_the_same_agent(family: str, layers: tuple[int, ...]
 def test_neither_threads_nor_the_level_matter(monkeypatch: pytest.MonkeyPatch) -> None:
     expected = train(GAME, "mlp", layers=[5], seed=0, evaluations=40)
     for threads in (1, 3):
-        monkeypatch.setattr(training, "cpus", lambda threads=threads: threads)
+        for module in (training, population):
+            monkeypatch.setattr(module, "cpus", lambda threads=threads: threads)
         assert_same(tensors(train(GAME, "mlp", layers=[5], seed=0, evaluations=40)), tensors(expected))
     for level in served(GAME)[1:]:
         monkeypatch.setenv("COMPUTE_LAYERS_LEVEL", level.name)
@@ -89,7 +92,7 @@ def test_training_and_evaluation_have_seeds_of_their_own(monkeypatch: pytest.Mon
 
         return record
 
-    monkeypatch.setattr(training, "rollout_population", recorded(training.rollout_population))
+    monkeypatch.setattr(population, "rollout_population", recorded(population.rollout_population))
     monkeypatch.setattr(training, "rollout", recorded(training.rollout))
     found = train(GAME, "linear", seed=0, evaluations=30)
     assert seeds[-1] == (0, 999)
@@ -99,22 +102,24 @@ def test_training_and_evaluation_have_seeds_of_their_own(monkeypatch: pytest.Mon
 
 
 def test_the_whole_covariance_for_few_parameters_its_diagonal_for_many() -> None:
-    few, many = (training.Search({"W": ("float32", (1, n))}, np.ones(n), seed=0) for n in (100, 101))
+    few, many = (
+        cma_es.Search(population.Weights({"W": ("float32", (1, n))}, np.ones(n)), seed=0) for n in (100, 101)
+    )
     assert (few.method, many.method) == ("CMA-ES", "sep-CMA-ES")
 
 
-def test_search_and_tensors_fit() -> None:
+def test_points_and_tensors_fit() -> None:
     units = np.array([1.0, 0.25, 1.0, 0.5])
-    search = training.Search({"W": ("float32", (2, 4)), "b": ("float32", (2,))}, units, seed=0)
+    weights = population.Weights({"W": ("float32", (2, 4)), "b": ("float32", (2,))}, units)
     points = np.arange(30.0).reshape(3, 10)
-    found = search.tensors(points)
+    found = weights.tensors(points)
     assert_same(found["W"], (points[:, :8].reshape(3, 2, 4) / 2 / units).astype(np.float32))
     assert_same(found["b"], (points[:, 8:] * 0.1).astype(np.float32))
 
 
 def test_small_numbers_are_enlarged_where_all_are_bounded() -> None:
     units = {
-        id: training._units(registry.game(id)).tolist()
+        id: population.units(registry.game(id)).tolist()
         for id in ("CartPole-v1", "MountainCar-v0", "Pendulum-v1")
     }
     assert units["CartPole-v1"] == [1, 1, 1, 1]
@@ -128,7 +133,7 @@ def test_small_numbers_are_enlarged_where_all_are_bounded() -> None:
 def test_it_stops_when_nothing_is_left_to_win() -> None:
     found = train(GAME, "linear", seed=0)
     assert found.stopped == "perfect"
-    assert [at.perfect for at in found.progress[:-1]] == [False] * (len(found.progress) - 1)
+    assert [at.over for at in found.progress] == [""] * (len(found.progress) - 1) + ["perfect"]
     assert found.progress[-1].best == 500
     assert found.returns.mean() > 495
 
@@ -151,12 +156,12 @@ def test_the_budget_of_seconds_becomes_a_count_in_the_command() -> None:
 
 
 def test_a_search_that_has_converged_stops(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(training.Search, "converged", True)
+    monkeypatch.setattr(cma_es.Search, "converged", True)
     assert train(GAME, "linear", seed=0).stopped == "converged"
 
 
 def test_progress_only_rises() -> None:
-    shown: list[training.Progress] = []
+    shown: list[Progress] = []
     found = train(GAME, "mlp", layers=[4], seed=1, evaluations=100, report=shown.append)
     assert shown == found.progress
     for name in ("seconds", "evaluations", "steps", "best"):
@@ -300,7 +305,7 @@ def test_json(tmp_path: Path) -> None:
     assert found["return_min"] <= found["return_mean"] <= 500
     assert len(found["progress"]) == 3
     for at in found["progress"]:
-        assert set(at) == {"seconds", "evaluations", "steps", "generation", "best"}
+        assert set(at) == {"seconds", "evaluations", "steps", "recent", "best"}
     assert found["metadata"]["command"] == (
         f"compute-layers train {GAME} --family linear --head argmax --seed 0 --evaluations 30"
     )
