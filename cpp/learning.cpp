@@ -14,7 +14,7 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 constexpr auto kPatience = std::chrono::milliseconds(100);  // between questions whether to go on
-constexpr int64_t kSteps = 16;  // between looks at the clock
+constexpr int64_t kSteps = 16;                              // between looks at the clock
 
 }  // namespace
 

@@ -18,15 +18,16 @@ struct Rates {
 
 class Learning {
   public:
-    // The stepper is in NEXT_STEP mode, all its lanes have just been reset, its observations are numbers and it
-    // has at most kLanes actions; nobody else steps it, and it outlives this. Q is 0 everywhere. Explores with
-    // what PCG64(seed) draws: in each step a number for every valid lane.
+    // The stepper is in NEXT_STEP mode, all its lanes have just been reset, its observations are numbers and
+    // it has at most kLanes actions; nobody else steps it, and it outlives this. Q is 0 everywhere. Explores
+    // with what PCG64(seed) draws: in each step a number for every valid lane.
     Learning(Stepper& stepper, std::function<void(const TdStep&)> learner, const Rates& rates, uint64_t seed);
     Learning(const Learning&) = delete;
     Learning& operator=(const Learning&) = delete;
 
-    // Goes on for so many steps, of those that are left. `interrupted` is asked a few times a second; true ends
-    // it early. Throws std::out_of_range for an observation beyond the space, as rules of level python may have.
+    // Goes on for so many steps, of those that are left. `interrupted` is asked a few times a second; true
+    // ends it early. Throws std::out_of_range for an observation beyond the space, as rules of level python
+    // may have.
     void run(int64_t steps, const std::function<bool()>& interrupted);
 
     int64_t done() const { return done_; }

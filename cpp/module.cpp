@@ -1174,8 +1174,7 @@ class PyLearning {
     double total() const { return learning_.total(); }
 
   private:
-    static Stepper& checked(PyBatch& batch, double alpha, double gamma, double epsilon,
-                            int64_t steps) {
+    static Stepper& checked(PyBatch& batch, double alpha, double gamma, double epsilon, int64_t steps) {
         Stepper& stepper = batch.stepper();
         const Shape& shape = stepper.lanes().shape;
         const auto share = [](double x) { return x >= 0.0 && x <= 1.0; };
@@ -1492,9 +1491,9 @@ PYBIND11_MODULE(_core, m, py::mod_gil_not_used()) {
     py::class_<PyLearning>(m, "Learning", "Temporal-difference learning with the lanes of a batch.")
         .def(py::init<PyBatch&, const std::string&, const std::string&, const std::optional<std::string>&,
                       const py::object&, double, double, double, int64_t, uint64_t>(),
-             py::keep_alive<1, 2>(), py::kw_only(), py::arg("batch"), py::arg("learner"), py::arg("level"), py::arg("isa"),
-             py::arg("rule"), py::arg("alpha"), py::arg("gamma"), py::arg("epsilon"), py::arg("steps"),
-             py::arg("seed"))
+             py::keep_alive<1, 2>(), py::kw_only(), py::arg("batch"), py::arg("learner"), py::arg("level"),
+             py::arg("isa"), py::arg("rule"), py::arg("alpha"), py::arg("gamma"), py::arg("epsilon"),
+             py::arg("steps"), py::arg("seed"))
         .def("run", &PyLearning::run, py::arg("steps"),
              "Take so many steps of those that are left; the seconds that it took.")
         .def("values", &PyLearning::values,

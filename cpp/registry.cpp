@@ -56,8 +56,9 @@ const int kPolicyCount = sizeof(kPolicies) / sizeof(kPolicies[0]);
 const int kPlannerCount = sizeof(kPlanners) / sizeof(kPlanners[0]);
 const int kLearnerCount = sizeof(kLearners) / sizeof(kLearners[0]);
 
-const Kernels kKernels = {sizeof(Batch), sizeof(PolicyBatch), sizeof(Game), sizeof(Policy), sizeof(Sweep),
-                          sizeof(TdStep), kGames, kGameCount, kPolicies, kPolicyCount, kPlanners,
-                          kPlannerCount, kLearners, kLearnerCount};
+const Kernels kKernels = {sizeof(Batch), sizeof(PolicyBatch), sizeof(Game), sizeof(Policy),
+                          sizeof(Sweep), sizeof(TdStep),      kGames,       kGameCount,
+                          kPolicies,     kPolicyCount,        kPlanners,    kPlannerCount,
+                          kLearners,     kLearnerCount};
 
 }  // namespace compute_layers

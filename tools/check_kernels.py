@@ -40,7 +40,9 @@ DEFINED_WEAK = re.compile(r"^[0-9a-fA-F]+ [WVu] (.+)$", re.M)
 def isas_of(source: Path) -> list[str]:
     """The wide isas that a file of level cpp is compiled for."""
     entries = (ROOT / "cpp" / "registry.def").read_text(encoding="utf-8")
-    both = re.search(rf'^(?:GAME\(\w+, |POLICY\(|PLANNER\(|LEARNER\(){source.stem},(?: "[^"]*",)? 2,', entries, re.M)
+    both = re.search(
+        rf'^(?:GAME\(\w+, |POLICY\(|PLANNER\(|LEARNER\(){source.stem},(?: "[^"]*",)? 2,', entries, re.M
+    )
     return list(WIDE if both else WIDE[:1])
 
 

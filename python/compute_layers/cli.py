@@ -206,10 +206,11 @@ def _ladder(
 @_plainly
 def _train(
     game: Annotated[str, typer.Argument(help="A game's id.")],
-    family: Annotated[str, typer.Option(help="linear, mlp: what kind of policy.")],
+    family: Annotated[str, typer.Option(help="linear, mlp, table: what kind of policy.")],
     seed: Annotated[int, typer.Option(help="Of all that is drawn.")],
     method: Annotated[
-        str | None, typer.Option(help="cma-es; the first that trains the family if left out.")
+        str | None,
+        typer.Option(help="cma-es, q-learning, sarsa; the first that trains the family if left out."),
     ] = None,
     head: Annotated[
         str | None, typer.Option(help="argmax, threshold or box; the first that fits the game if left out.")
@@ -220,6 +221,14 @@ def _train(
     activation: Annotated[str | None, typer.Option(help="Of mlp: tanh, relu or sigmoid.")] = None,
     evaluations: Annotated[
         int | None, typer.Option(min=1, help="Candidates to evaluate at most, 10,000 if left out.")
+    ] = None,
+    steps: Annotated[
+        int | None, typer.Option(help="Of a table: steps after which alpha and epsilon are 0; 1,000,000.")
+    ] = None,
+    alpha: Annotated[float | None, typer.Option(help="Of a table: the step size at first, 0.1.")] = None,
+    gamma: Annotated[float | None, typer.Option(help="Of a table: the discount, 0.999.")] = None,
+    epsilon: Annotated[
+        float | None, typer.Option(help="Of a table: the probability of random actions at first, 1.")
     ] = None,
     seconds: Annotated[float | None, typer.Option(help="Seconds to train at most.")] = None,
     save: Annotated[Path | None, typer.Option(help="Write the agent to this .safetensors file.")] = None,
@@ -237,7 +246,13 @@ def _train(
     from .training.run import Progress
 
     _check_outputs(save, to, checkpoint)
-    options = {"evaluations": evaluations}
+    options = {
+        "evaluations": evaluations,
+        "steps": steps,
+        "alpha": alpha,
+        "gamma": gamma,
+        "epsilon": epsilon,
+    }
     with _reports(f"{game}/{family}", seconds) as show:
 
         def report(at: Progress) -> None:

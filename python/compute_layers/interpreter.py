@@ -18,7 +18,6 @@ from .pcg64 import load
 from .registry import Family, Learner, Setting
 from .spec import Box, Discrete, Space
 
-
 ROW = 8  # numbers in a row of action values, kLanes of cpp/batch.hpp
 
 

@@ -22,9 +22,11 @@ from rich.console import Console
 from . import registry
 from .agents import FORMAT_VERSION, Agent, heads
 from .measure import short
+from .models import has_model
+from .planning import exact_words
 from .registry import Family, Game, unknown
 from .rollout import parse_count, rollout
-from .training import cma_es, openai_es
+from .training import cma_es, openai_es, temporal_difference
 from .training.checkpoint import Checkpoint
 from .training.checkpoint import read as read_checkpoint
 from .training.run import EVALUATION, LAYER, Made, Method, Progress, Run, Task, cpus
@@ -37,6 +39,8 @@ MOST_ROWS = 2**16
 METHODS: dict[str, Method] = {
     "cma-es": cma_es.METHOD,
     "openai-es": openai_es.METHOD,
+    "q-learning": temporal_difference.Q_LEARNING,
+    "sarsa": temporal_difference.SARSA,
 }
 
 
@@ -78,6 +82,8 @@ class Training(Made):
             ", ".join(said[entry] for entry in ("packages", "blas") if entry in said),
             said["command"],
         ):
+            if not line:
+                continue
             console.print(line, soft_wrap=True, markup=False)
 
 
@@ -175,10 +181,16 @@ def train(
         "seed": str(seed),
         "evaluations": str(last.evaluations),
         "steps": str(last.steps),
-        "preparation": f"{run.label}, {last.seconds:.1f} s, {short(last.steps)} steps",
+        "preparation": f"{run.label}, {_words(last.seconds)}, {short(last.steps)} steps",
         **run.made_with,
     }
+    if family == "table" and has_model(found):
+        file.metadata["exact"] = exact_words(found, file.tensors["actions"])
     return Training(file=file, returns=returns, progress=progress, stopped=stopped, checkpoint=checkpoint)
+
+
+def _words(seconds: float) -> str:
+    return f"{seconds:.1f} s" if seconds >= 0.1 else f"{1e3 * seconds:.2g} ms"
 
 
 def _resumed(path: Path, asked: str, task: Task, run: Run, method: Method) -> Checkpoint:

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// What NEON kernels of Q-learning and SARSA share: all but the action whose value the target has. Comments in the
-// words of python/compute_layers/learners/temporal_difference.py.
+// What NEON kernels of Q-learning and SARSA share: all but the action whose value the target has. Comments in
+// the words of python/compute_layers/learners/temporal_difference.py.
 #pragma once
 
 #include "../kernel.hpp"
