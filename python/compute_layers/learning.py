@@ -93,6 +93,7 @@ class Learning(_core.Learning):
     """Learning in progress; arguments and errors are those of :func:`learn`.
 
     Attributes:
+        batch: what is played.
         level, isa: of the learner.
     """
 
@@ -124,7 +125,7 @@ class Learning(_core.Learning):
         self.level, self.isa = resolve(level, isa, learner.isas, f"learner {learner.stem}")
 
         limit = found.entry.max_episode_steps or DEFAULT_LIMIT
-        batch = Batch(found, LANES, level, isa, limit, AutoresetMode.NEXT_STEP, False, arguments)
+        self.batch = batch = Batch(found, LANES, level, isa, limit, AutoresetMode.NEXT_STEP, False, arguments)
         seeds = [TRAINING_SEED + lane for lane in range(LANES)]
         batch.start(np.arange(LANES), seeds, list(found.spec.options.values()))
         action = batch.setting.action
