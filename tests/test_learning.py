@@ -182,7 +182,9 @@ def by_numpy(
     id: str, method: str, rounds: int, alpha: float, gamma: float, epsilon: float, seed: int
 ) -> tuple[Array, int, float]:
     """The table, the number of episodes that ended, and the sum of their returns."""
-    envs: Any = gym.make_vec(id, LANES, vectorization_mode="sync", vector_kwargs={"autoreset_mode": "NextStep"})
+    envs: Any = gym.make_vec(
+        id, LANES, vectorization_mode="sync", vector_kwargs={"autoreset_mode": "NextStep"}
+    )
     space, actions = envs.single_observation_space, int(envs.single_action_space.n)
     sizes = [part.n for part in space] if isinstance(space, gym.spaces.Tuple) else [space.n]
 
@@ -425,7 +427,10 @@ def test_the_command(tmp_path: Path) -> None:
     ("arguments", "match"),
     [
         ("CartPole-v1 --family table", "CartPole-v1 has observations that cannot be numbered"),
-        ("FrozenLake-v1 --family linear --method sarsa", "family is 'linear'; allowed: table; sarsa learns tables"),
+        (
+            "FrozenLake-v1 --family linear --method sarsa",
+            "family is 'linear'; allowed: table; sarsa learns tables",
+        ),
         ("FrozenLake-v1 --family table --method cma-es", "family is 'table'; allowed: "),
         ("FrozenLake-v1 --family table --alpha 2", "alpha is 2.0; allowed: from 0 to 1"),
         ("FrozenLake-v1 --family table --steps 600", "steps is 600; allowed: 640 to"),

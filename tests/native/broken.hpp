@@ -3,10 +3,11 @@
 #pragma once
 
 #include "batch.hpp"
+#include "learner.hpp"
 
 namespace compute_layers::check {
 
-enum class Place : int64_t { step, act, single_row };
+enum class Place : int64_t { step, act, single_row, learn };
 
 // Takes the place of a kernel; most call the one whose place they take.
 struct Broken {
