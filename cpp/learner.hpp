@@ -20,7 +20,7 @@ struct TdStep {
     double gamma;     // the discount, 0 to 1
     double epsilon;   // the probability of a random action, 0 to 1
     double* values;   // [end + 1], Q: of each state kLanes actions, -infinity where the game has fewer. What
-                     // is learned at the end nobody asks for
+                      // is learned at the end nobody asks for
     const int64_t* cells;    // [n], where in `values` the Q(s, a) stands that the step of the game was about;
                              // the end where it only began an episode
     int64_t* next_cells;     // [n], where Q(s', a') stands; the end where the episode is over

@@ -114,4 +114,8 @@ void Learning::run(int64_t steps, const std::function<bool()>& interrupted) {
     }
 }
 
+void Learning::repeat(int64_t times) {
+    for (int64_t t = 0; t < times; ++t) learner_(td_);
+}
+
 }  // namespace compute_layers

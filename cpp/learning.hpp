@@ -30,6 +30,9 @@ class Learning {
     // may have.
     void run(int64_t steps, const std::function<bool()>& interrupted);
 
+    // Calls the learner so many times with what it saw last, for measuring.
+    void repeat(int64_t times);
+
     int64_t done() const { return done_; }
     int64_t states() const { return td_.end / kLanes; }
     const double* values() const { return td_.values; }  // [states][kLanes]

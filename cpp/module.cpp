@@ -1165,6 +1165,16 @@ class PyLearning {
         return seconds.count();
     }
 
+    // Seconds that the learner alone takes, called so many times.
+    double repeat(int64_t times) {
+        const Use use(batch_.used());
+        const py::gil_scoped_release unlock;
+        const auto start = std::chrono::steady_clock::now();
+        learning_.repeat(times);
+        const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;
+        return seconds.count();
+    }
+
     py::array_t<double> values() {
         const Use use(batch_.used());
         return copied(learning_.values(), {learning_.states(), kLanes});
@@ -1496,6 +1506,8 @@ PYBIND11_MODULE(_core, m, py::mod_gil_not_used()) {
              py::arg("steps"), py::arg("seed"))
         .def("run", &PyLearning::run, py::arg("steps"),
              "Take so many steps of those that are left; the seconds that it took.")
+        .def("repeat", &PyLearning::repeat, py::arg("times"),
+             "Call the learner alone so many times, for measuring; the seconds that it took.")
         .def("values", &PyLearning::values,
              "Q, a row of 8 for each observation: -inf behind the last action.")
         .def_property_readonly("done", &PyLearning::done, "Steps of each lane so far.")

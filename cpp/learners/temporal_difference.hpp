@@ -15,6 +15,7 @@ constexpr int kWidth = 4;
 constexpr int kWidth = 2;
 #endif
 using Doubles [[gnu::vector_size(sizeof(double) * kWidth), gnu::may_alias]] = double;
+using Two [[gnu::vector_size(16), gnu::may_alias]] = double;
 using Integers [[gnu::vector_size(sizeof(int64_t) * kWidth), gnu::may_alias]] = int64_t;
 using Halves [[gnu::vector_size(sizeof(int32_t) * kWidth), gnu::may_alias]] = int32_t;
 using Bytes [[gnu::vector_size(kWidth), gnu::aligned(1), gnu::may_alias]] = uint8_t;
@@ -33,6 +34,21 @@ inline Doubles gather(const double* values, const int64_t* cell) {
 #endif
 }
 
+// Two columns of the table at a time: actions a and a + 1 of the rows that begin at these cells.
+struct Columns {
+    Doubles first, second;
+};
+inline Columns columns(const double* values, const int64_t* row) {
+    const auto two = [&](int k) { return *reinterpret_cast<const Two*>(values + row[k]); };
+#ifdef __AVX2__
+    const Doubles even = __builtin_shufflevector(two(0), two(2), 0, 1, 2, 3);
+    const Doubles odd = __builtin_shufflevector(two(1), two(3), 0, 1, 2, 3);
+    return {__builtin_shufflevector(even, odd, 0, 4, 2, 6), __builtin_shufflevector(even, odd, 1, 5, 3, 7)};
+#else
+    return {__builtin_shufflevector(two(0), two(1), 0, 2), __builtin_shufflevector(two(0), two(1), 1, 3)};
+#endif
+}
+
 enum class Bootstrap { greedy, chosen };
 
 template <Bootstrap kBootstrap>
@@ -47,13 +63,18 @@ inline void learn(const TdStep* s) {
         // [1] the greedy action; of equal ones the first
         int64_t row[kWidth];
         for (int k = 0; k < kWidth; ++k) row[k] = s->seen[i + k] * kLanes;
-        Doubles greatest = gather(values, row);
+        auto [greatest, second] = columns(values, row);
         Integers greedy = {};
-        for (int64_t a = 1; a < actions; ++a) {
-            const Doubles q = gather(values + a, row);
+        const auto compare = [&](const Doubles& q, int64_t action) {
             const Integers better = q > greatest;
             greatest = better ? q : greatest;
-            greedy = better ? a - Integers{} : greedy;
+            greedy = better ? action - Integers{} : greedy;
+        };
+        compare(second, 1);
+        for (int64_t a = 2; a < actions; a += 2) {
+            const Columns more = columns(values + a, row);
+            compare(more.first, a);
+            compare(more.second, a + 1);
         }
 
         // [2] a random one with probability epsilon

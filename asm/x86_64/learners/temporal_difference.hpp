@@ -74,6 +74,7 @@
     OP(vmovdqa, Y(13), Y(5),                                "action 2")                                     \
     OP(vpaddq, Y(14), Y(13), Y(6),                          "action 3")                                     \
     LABEL(2)                                                                                                \
+    MCA_BEGIN("temporal_difference/two_actions lanes=4")                                                    \
     TD_COLUMNS(",%%rbx")                                                                                    \
     OP(vcmppd, "$0x1E", Y(2), Y(0), Y(4),                   "better = value > greatest")                    \
     OP(vmaxpd, Y(2), Y(0), Y(2),                            "value if better, else greatest")               \
@@ -85,11 +86,13 @@
     OP(vpaddq, Y(13), Y(6), Y(6),                           "")                                             \
     OP(add, "$16", "%%rbx",                                 "two columns further")                          \
     OP(cmp, "%%r11", "%%rbx",                               "all?")                                         \
+    MCA_END                                                                                                 \
     OP(jne, "2b",                                           "no")                                           \
     LABEL(3)
 
 // [2] a random one with probability epsilon
 #define TD_EXPLORE                                                                                          \
+    MCA_BEGIN("temporal_difference/choose lanes=4")                                                         \
     OP(vmulpd, "(%%rdi,%%rcx,8)", Y(10), Y(0),              "scaled = uniform*actions")                     \
     OP(vroundpd, "$3", Y(0), Y(1),                          "its whole part")                               \
     OP(vsubpd, Y(1), Y(0), Y(1),                            "its fraction")                                 \
@@ -117,7 +120,8 @@
     OP(vaddpd, "(%%r12,%%rcx,8)", Y(2), Y(2),               "reward + later")                               \
     OP(vmovapd, Y(2), "(%%r13,%%rcx,8)",                    "target")                                       \
     OP(add, "$4", "%%rcx",                                  "4 lanes further")                              \
-    OP(cmp, B(n), "%%rcx",                                  "all?")
+    OP(cmp, B(n), "%%rcx",                                  "all?")                                         \
+    MCA_END
 
 // [4] towards it, lane by lane
 //
