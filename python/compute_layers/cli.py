@@ -206,10 +206,13 @@ def _ladder(
 @_plainly
 def _train(
     game: Annotated[str, typer.Argument(help="A game's id.")],
-    family: Annotated[str, typer.Option(help="linear, mlp: what kind of policy.")],
+    family: Annotated[str, typer.Option(help="linear, mlp or tree: what kind of policy.")],
     seed: Annotated[int, typer.Option(help="Of all that is drawn.")],
     method: Annotated[
-        str | None, typer.Option(help="cma-es; the first that trains the family if left out.")
+        str | None,
+        typer.Option(
+            help="cma-es, openai-es, threshold-search; the first that trains the family if left out."
+        ),
     ] = None,
     head: Annotated[
         str | None, typer.Option(help="argmax, threshold or box; the first that fits the game if left out.")
@@ -218,8 +221,11 @@ def _train(
         str | None, typer.Option(help="Rows of the hidden layers of mlp, 64,64 if left out.")
     ] = None,
     activation: Annotated[str | None, typer.Option(help="Of mlp: tanh, relu or sigmoid.")] = None,
+    depth: Annotated[
+        int | None, typer.Option(help="Comparisons of a tree's decision, 4 if left out: threshold-search.")
+    ] = None,
     evaluations: Annotated[
-        int | None, typer.Option(min=1, help="Candidates to evaluate at most, 10,000 if left out.")
+        int | None, typer.Option(help="Candidates to evaluate at most, 10,000 if left out.")
     ] = None,
     seconds: Annotated[float | None, typer.Option(help="Seconds to train at most.")] = None,
     save: Annotated[Path | None, typer.Option(help="Write the agent to this .safetensors file.")] = None,
@@ -237,7 +243,7 @@ def _train(
     from .training.run import Progress
 
     _check_outputs(save, to, checkpoint)
-    options = {"evaluations": evaluations}
+    options = {"depth": depth, "evaluations": evaluations}
     with _reports(f"{game}/{family}", seconds) as show:
 
         def report(at: Progress) -> None:

@@ -24,7 +24,7 @@ from .agents import FORMAT_VERSION, Agent, heads
 from .measure import short
 from .registry import Family, Game, unknown
 from .rollout import parse_count, rollout
-from .training import cma_es, openai_es
+from .training import cma_es, openai_es, threshold_search
 from .training.checkpoint import Checkpoint
 from .training.checkpoint import read as read_checkpoint
 from .training.run import EVALUATION, LAYER, Made, Method, Progress, Run, Task, cpus
@@ -37,6 +37,7 @@ MOST_ROWS = 2**16
 METHODS: dict[str, Method] = {
     "cma-es": cma_es.METHOD,
     "openai-es": openai_es.METHOD,
+    "threshold-search": threshold_search.METHOD,
 }
 
 
