@@ -24,8 +24,8 @@ from ..vector import VectorEnv
 from .population import EVALUATIONS, generations, require_generation
 from .run import TRAINING_SEED, Method, Progress, State, Task, Tensors, stacked, whole
 
-PARENTS = 16
-CHILDREN = 48
+PARENTS = 4
+CHILDREN = 60
 DEPTH = whole(4, 16)
 LANES = 64  # of random play, which shows how far the numbers of an observation are apart
 STEPS = 64
