@@ -136,7 +136,9 @@ def test_a_learner_named_as_a_planner_is_refused() -> None:
 def test_an_unknown_planner_or_learner() -> None:
     with pytest.raises(ValueError, match="planner is 'bakcup'; allowed: backup; did you mean 'backup'"):
         registry.planner("bakcup")
-    with pytest.raises(ValueError, match="learner is 'salsa'; allowed: q_learning, sarsa; did you mean 'sarsa'"):
+    with pytest.raises(
+        ValueError, match="learner is 'salsa'; allowed: q_learning, sarsa; did you mean 'sarsa'"
+    ):
         registry.learner("salsa")
 
 

@@ -206,11 +206,13 @@ def _ladder(
 @_plainly
 def _train(
     game: Annotated[str, typer.Argument(help="A game's id.")],
-    family: Annotated[str, typer.Option(help="linear, mlp, table: what kind of policy.")],
+    family: Annotated[str, typer.Option(help="linear, mlp, tree or table: what kind of policy.")],
     seed: Annotated[int, typer.Option(help="Of all that is drawn.")],
     method: Annotated[
         str | None,
-        typer.Option(help="cma-es, q-learning, sarsa; the first that trains the family if left out."),
+        typer.Option(
+            help="cma-es, openai-es, threshold-search, q-learning, sarsa; the first that trains the family if left out."
+        ),
     ] = None,
     head: Annotated[
         str | None, typer.Option(help="argmax, threshold or box; the first that fits the game if left out.")
@@ -219,8 +221,11 @@ def _train(
         str | None, typer.Option(help="Rows of the hidden layers of mlp, 64,64 if left out.")
     ] = None,
     activation: Annotated[str | None, typer.Option(help="Of mlp: tanh, relu or sigmoid.")] = None,
+    depth: Annotated[
+        int | None, typer.Option(help="Comparisons of a tree's decision, 4 if left out: threshold-search.")
+    ] = None,
     evaluations: Annotated[
-        int | None, typer.Option(min=1, help="Candidates to evaluate at most, 10,000 if left out.")
+        int | None, typer.Option(help="Candidates to evaluate at most, 10,000 if left out.")
     ] = None,
     steps: Annotated[
         int | None, typer.Option(help="Of a table: steps after which alpha and epsilon are 0; 1,000,000.")
@@ -247,6 +252,7 @@ def _train(
 
     _check_outputs(save, to, checkpoint)
     options = {
+        "depth": depth,
         "evaluations": evaluations,
         "steps": steps,
         "alpha": alpha,

@@ -26,7 +26,7 @@ from .models import has_model
 from .planning import exact_words
 from .registry import Family, Game, unknown
 from .rollout import parse_count, rollout
-from .training import cma_es, openai_es, temporal_difference
+from .training import cma_es, openai_es, temporal_difference, threshold_search
 from .training.checkpoint import Checkpoint
 from .training.checkpoint import read as read_checkpoint
 from .training.run import EVALUATION, LAYER, Made, Method, Progress, Run, Task, cpus
@@ -39,6 +39,7 @@ MOST_ROWS = 2**16
 METHODS: dict[str, Method] = {
     "cma-es": cma_es.METHOD,
     "openai-es": openai_es.METHOD,
+    "threshold-search": threshold_search.METHOD,
     "q-learning": temporal_difference.Q_LEARNING,
     "sarsa": temporal_difference.SARSA,
 }

@@ -91,12 +91,16 @@ class Moves:
     def _change_leaf(self, leaf: NDArray[Any], node: int, step: float, rng: np.random.Generator) -> None:
         action = self._action
         if isinstance(action, Box):
-            low, high = (
-                np.nan_to_num(np.array(bound), posinf=1.0, neginf=-1.0) for bound in (action.low, action.high)
-            )
+            low, high = finite_bounds(action)
             leaf[node] = rounded(np.clip(leaf[node] + step * (high - low), action.low, action.high))
         else:
             leaf[node] = rng.integers(action.n)
+
+
+def finite_bounds(space: Box) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Those of a space, 1 and -1 where it has none."""
+    low, high = (np.nan_to_num(np.array(bound), posinf=1.0, neginf=-1.0) for bound in (space.low, space.high))
+    return low, high
 
 
 def rounded(numbers: Any) -> NDArray[np.float32]:

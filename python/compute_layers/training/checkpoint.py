@@ -41,11 +41,13 @@ class Checkpoint:
         from safetensors.numpy import save_file
 
         progress = asdict(self.last)
-        tensors = {f"best.{name}": tensor for name, tensor in progress.pop("tensors").items()}
+        tensors = {
+            f"best.{name}": np.array(tensor, order="C") for name, tensor in progress.pop("tensors").items()
+        }
         rest = {}
         for name, value in self.state.items():
             if isinstance(value, np.ndarray):
-                tensors[f"state.{name}"] = np.ascontiguousarray(value)
+                tensors[f"state.{name}"] = np.array(value, order="C")
             else:
                 rest[name] = value
         parts = {"made_with": dict(self.made_with), "progress": progress, "state": rest}
@@ -105,10 +107,13 @@ def _difference(ours: State, theirs: State) -> str:
     if set(ours) != set(theirs):
         return f"its state has {', '.join(sorted(theirs))}; required: {', '.join(sorted(ours))}"
     for name, value in ours.items():
-        if _form(value) != _form(theirs[name]):
+        # What is None in one is computed when it is needed.
+        if value is not None and theirs[name] is not None and _form(value) != _form(theirs[name]):
             return f"{name} in its state is {_form(theirs[name])}; required: {_form(value)}"
     return ""
 
 
 def _form(value: Any) -> str:
+    if np.ndim(value) == 0 and isinstance(value, int | float | np.ndarray):
+        return "a number"
     return f"{value.dtype} {value.shape}" if isinstance(value, np.ndarray) else type(value).__name__

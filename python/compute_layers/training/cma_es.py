@@ -33,6 +33,7 @@ class Search:
         dense = weights.size <= DENSE
         self.method = "CMA-ES" if dense else "sep-CMA-ES"
         self.optimiser = (CMA if dense else SepCMA)(mean=np.zeros(weights.size), sigma=1.0, seed=seed)
+        self.optimiser._funhist_values[:] = 0.0  # so that a checkpoint has no bytes of chance
         self.candidates: int = self.optimiser.population_size
         self._weights = weights
         self._points: Points = np.zeros((0, weights.size))
@@ -78,11 +79,15 @@ class CMAES:
         kind, position, has_gauss, gauss = attributes.pop("rng")
         optimiser = self._search.optimiser
         optimiser._rng.set_state((kind, attributes.pop("keys"), position, has_gauss, gauss))
-        vars(optimiser).update(attributes)
+        # NumPy's scalars were kept as arrays of no dimension: a float would not do, its powers are others.
+        vars(optimiser).update(
+            (name, value[()] if isinstance(value, np.ndarray) else value)
+            for name, value in attributes.items()
+        )
 
 
 def _copied(value: Any) -> Any:
-    return value.copy() if isinstance(value, np.ndarray) else value
+    return np.array(value) if isinstance(value, np.ndarray | np.generic) else value
 
 
 def _blas() -> tuple[Any, str]:
