@@ -19,11 +19,11 @@ struct TdStep {
     double alpha;     // the step size, 0 to 1
     double gamma;     // the discount, 0 to 1
     double epsilon;   // the probability of a random action, 0 to 1
-    double* values;   // [end + 1], Q: of each state kLanes actions, -infinity where the game has fewer. What
-                      // is learned at the end nobody asks for
+    double* values;  // [end + n], Q: of each state kLanes actions, -infinity where the game has fewer. Behind
+                     // the table a number for each lane, of which nobody asks what becomes
     const int64_t* cells;    // [n], where in `values` the Q(s, a) stands that the step of the game was about;
-                             // the end where it only began an episode
-    int64_t* next_cells;     // [n], where Q(s', a') stands; the end where the episode is over
+                             // end + lane where it only began an episode
+    int64_t* next_cells;     // [n], where Q(s', a') stands; end + lane where the episode is over
     const int64_t* seen;     // [n], s'
     const double* reward;    // [n]
     const int64_t* elapsed;  // [n], negative where the episode is over

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <chrono>
 #include <limits>
+#include <numeric>
 #include <stdexcept>
 
 #include "pcg64.hpp"
@@ -29,7 +30,7 @@ Learning::Learning(Stepper& stepper, std::function<void(const TdStep&)> learner,
     const int64_t end = shape.observations * kLanes;
     const size_t words = static_cast<size_t>(b.n) * sizeof(int64_t);
     size_t pitch = 0;
-    const size_t values = arena_.reserve(1, static_cast<size_t>(end + 1) * sizeof(double));
+    const size_t values = arena_.reserve(1, static_cast<size_t>(end + b.n) * sizeof(double));
     const size_t cells = arena_.reserve(2, words, &pitch);
     const size_t numbers = arena_.reserve(1, shape.radix.empty() ? 0 : words);
     const size_t uniform = arena_.reserve(1, words);
@@ -61,7 +62,7 @@ Learning::Learning(Stepper& stepper, std::function<void(const TdStep&)> learner,
         std::fill(td_.values + row + shape.actions, td_.values + row + kLanes,
                   -std::numeric_limits<double>::infinity());
     }
-    std::fill_n(cells_[0], b.n, end);
+    std::iota(cells_[0], cells_[0] + b.n, end);
     baseline::seed(stream_, 1, 0, seed);
 }
 

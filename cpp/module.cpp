@@ -1444,7 +1444,8 @@ PYBIND11_MODULE(_core, m, py::mod_gil_not_used()) {
         .def_property_readonly("alpha", [](const TdView& v) { return v.step.alpha; })
         .def_property_readonly("gamma", [](const TdView& v) { return v.step.gamma; })
         .def_property_readonly("epsilon", [](const TdView& v) { return v.step.epsilon; })
-        .def_property_readonly("values", [](const TdView& v) { return flat(v.step.values, v.step.end + 1); })
+        .def_property_readonly("values",
+                               [](const TdView& v) { return flat(v.step.values, v.step.end + v.step.n); })
         .def_property_readonly("cells", [](const TdView& v) { return each(v, v.step.cells); })
         .def_property_readonly("next_cells", [](const TdView& v) { return each(v, v.step.next_cells); })
         .def_property_readonly("seen", [](const TdView& v) { return each(v, v.step.seen); })

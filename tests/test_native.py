@@ -315,9 +315,9 @@ def learner_cases(learner: Learner) -> list[Case]:
     for n, actions, kind in product((8, 16, 64), range(1, 9), ("few", "many", "odd")):
         states = 3 if kind == "few" else 40
         end = states * 8
-        values = rng.normal(size=end + 1) if kind == "many" else rng.choice([0.0, -1.0, 0.5], end + 1)
+        values = rng.normal(size=end + n) if kind == "many" else rng.choice([0.0, -1.0, 0.5], end + n)
         if kind == "odd":
-            values = rng.choice(odd, end + 1)
+            values = rng.choice(odd, end + n)
         values[:end].reshape(-1, 8)[:, actions:] = -math.inf
         elapsed = rng.integers(-1, 4, n)
         cells = rng.integers(0, states, n) * 8 + rng.integers(0, actions, n)
@@ -325,7 +325,7 @@ def learner_cases(learner: Learner) -> list[Case]:
         uniform[:2] = 0.0, 1.0 - 2.0**-53
         arrays = {
             "values": part(values),
-            "cells": part(np.where(elapsed == 0, end, cells)),
+            "cells": part(np.where(elapsed == 0, end + np.arange(n), cells)),
             "next_cells": part(np.zeros(n, np.int64)),
             "seen": part(rng.integers(0, states, n)),
             "reward": part(rng.choice([*odd[:6], 1.0, -1.0], n) if kind == "odd" else rng.normal(size=n)),

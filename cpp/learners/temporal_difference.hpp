@@ -55,7 +55,8 @@ template <Bootstrap kBootstrap>
 inline void learn(const TdStep* s) {
     double* const values = s->values;
     const int64_t actions = s->actions;
-    const Integers end = s->end - Integers{};
+    Integers behind;
+    for (int k = 0; k < kWidth; ++k) behind[k] = s->end + k;
     const double alpha = s->alpha;
     const Doubles gamma = s->gamma - Doubles{}, epsilon = s->epsilon - Doubles{};
     const Doubles count = static_cast<double>(actions) - Doubles{};
@@ -84,7 +85,8 @@ inline void learn(const TdStep* s) {
         const Integers action = explores ? __builtin_convertvector(random, Integers) : greedy;
         part(s->action, i) = action;
         const Integers cell = part(s->seen, i) * kLanes + action;
-        part(s->next_cells, i) = part(s->elapsed, i) < 0 ? end : cell;
+        part(s->next_cells, i) = part(s->elapsed, i) < 0 ? behind : cell;
+        behind += kWidth;
 
         // [3] the target
         Doubles value = greatest;

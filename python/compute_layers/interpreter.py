@@ -152,7 +152,7 @@ class LearnerInterpreter:
             row = values[first : first + step.actions].tolist()
             greedy, chosen = td.choose(row, step.epsilon, step.uniform[lane])
             step.action[lane] = chosen
-            next_cells[lane] = end if step.elapsed[lane] < 0 else first + chosen
+            next_cells[lane] = end + lane if step.elapsed[lane] < 0 else first + chosen
             value = row[self._bootstrap(greedy, chosen)]
             targets[lane] = td.target(value, step.reward[lane], bool(step.terminated[lane]), step.gamma)
         for lane in lanes:

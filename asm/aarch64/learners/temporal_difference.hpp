@@ -15,7 +15,7 @@
 //   x2  uniform       x5  action          x8  target         x11  row of lane 1   x14 x15  scratch
 //
 //  Vector registers
-//   v0 v1  rows of the lanes, then scratch            v7   cells        v19  the end
+//   v0 v1  rows of the lanes, then scratch            v7   cells        v19  behind the end
 //   v2  greatest, later the value of the target       v16  gamma        v20  2
 //   v3  greedy, then action                           v17  epsilon      v21  1
 //   v4  better, explores                              v18  actions      v22 v23  two columns
@@ -42,6 +42,9 @@
     OP(mov, "x13", "#1",                                    "")                                             \
     OP(dup, D2(21), "x13",                                  "1")                                            \
     OP(add, D2(20), D2(21), D2(21),                         "2")                                            \
+    OP(movi, D2(0), "#0",                                   "0")                                            \
+    OP(zip1, D2(0), D2(0), D2(21),                          "0 1")                                          \
+    OP(add, D2(19), D2(19), D2(0),                          "behind the end, lanes 0 1")                    \
     OP(add, "x12", "x12", "#1",                             "columns, two by two")                          \
     OP(and, "x12", "x12", "#-2",                            "")                                             \
     OP(lsl, "x12", "x12", "#3",                             "in bytes")
@@ -98,8 +101,9 @@
     OP(add, D2(7), D2(7), D2(3),                            "where Q(s', a') stands")                       \
     OP(ldr, Q(0), "[x3]", "#16",                            "elapsed")                                      \
     OP(cmlt, D2(0), D2(0), "#0",                            "negative if the episode is over")              \
-    OP(bsl, B16(0), B16(19), B16(7),                        "the end if so")                                \
-    OP(str, Q(0), "[x4]", "#16",                            "next_cells")
+    OP(bsl, B16(0), B16(19), B16(7),                        "behind the end if so")                         \
+    OP(str, Q(0), "[x4]", "#16",                            "next_cells")                                   \
+    OP(add, D2(19), D2(19), D2(20),                         "behind the end, 2 lanes further")
 
 // [3] the target
 #define TD_TARGET                                                                                           \

@@ -18,7 +18,7 @@
 //   0 1  rows of lanes 0 2 and 1 3, then columns      8  gamma        13  2
 //   2    greatest, later the value of the target      9  epsilon      14  1
 //   3    greedy, then action                          10 actions      15  scratch
-//   4    better, explores                             11 end
+//   4    better, explores                             11 behind the end
 //   5 6  the actions of two columns                   12 0            7   cells of the four lanes
 #define B(field) "%c[" #field "](%[b])"
 
@@ -37,6 +37,10 @@
     OP(vpcmpeqd, Y(14), Y(14), Y(14),                       "all bits")                                     \
     OP(vpsrlq, "$63", Y(14), Y(14),                         "1")                                            \
     OP(vpaddq, Y(14), Y(14), Y(13),                         "2")                                            \
+    OP(vpslldq, "$8", Y(14), Y(0),                          "0 1 0 1")                                      \
+    OP(vinserti128, "$1", X(13), Y(12), Y(1),               "0 0 2 2")                                      \
+    OP(vpaddq, Y(0), Y(11), Y(11),                          "behind the end")                               \
+    OP(vpaddq, Y(1), Y(11), Y(11),                          "lanes 0 to 3")                                 \
     OP(vcvtsi2sdq, "%%r11", X(12), X(10),                   "actions")                                      \
     OP(vbroadcastsd, X(10), Y(10),                          "in all lanes")                                 \
     OP(inc, "%%r11",                                        "columns, two by two")                          \
@@ -105,8 +109,10 @@
     OP(vpsllq, "$3", Y(7), Y(7),                            "8 numbers in a row")                           \
     OP(vpaddq, Y(3), Y(7), Y(7),                            "where Q(s', a') stands")                       \
     OP(vmovapd, "(%%r8,%%rcx,8)", Y(1),                     "elapsed, negative if the episode is over")     \
-    OP(vblendvpd, Y(1), Y(11), Y(7), Y(1),                  "the end if so")                                \
-    OP(vmovapd, Y(1), "(%%r9,%%rcx,8)",                     "next_cells")
+    OP(vblendvpd, Y(1), Y(11), Y(7), Y(1),                  "behind the end if so")                         \
+    OP(vmovapd, Y(1), "(%%r9,%%rcx,8)",                     "next_cells")                                   \
+    OP(vpaddq, Y(13), Y(11), Y(11),                         "behind the end,")                              \
+    OP(vpaddq, Y(13), Y(11), Y(11),                         "4 lanes further")
 
 // [3] the target
 #define TD_TARGET                                                                                           \
