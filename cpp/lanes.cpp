@@ -100,6 +100,14 @@ Lanes::Lanes(const Shape& shape, int64_t n, int64_t limit, const Table* table) :
     seed_padding(batch.stream, batch.stride, batch.valid, batch.n);
 }
 
+void number_rows(const Shape& shape, const int64_t* rows, int64_t n, int64_t* numbers) {
+    for (int64_t i = 0; i < n; ++i) {
+        int64_t number = 0;
+        for (const int64_t radix : shape.radix) number = number * radix + *rows++;
+        numbers[i] = number;
+    }
+}
+
 void seed_padding(uint64_t* stream, int64_t stride, int64_t first, int64_t end) {
     for (int64_t lane = first; lane < end; ++lane) baseline::seed(stream, stride, lane, 0);
 }

@@ -88,6 +88,10 @@ class Lanes {
     Arena arena_;
 };
 
+// What policies see of a Tuple observation: rows of numbers as one number each, (a, b, c) as the digits of
+// it.
+void number_rows(const Shape& shape, const int64_t* rows, int64_t n, int64_t* numbers);
+
 // Native kernels draw for padding too, and a rejection loop would never leave a stream of zeros.
 void seed_padding(uint64_t* stream, int64_t stride, int64_t first, int64_t end);
 

@@ -14,6 +14,7 @@
 #include "build.hpp"
 #include "cpu.hpp"
 #include "float_mode.hpp"
+#include "learning.hpp"
 #include "numerics.hpp"
 #include "pcg64.hpp"
 #include "player.hpp"
@@ -82,6 +83,17 @@ py::memoryview numbers(const void* data, bool integers, int64_t count) {
     void* const writable = const_cast<void*>(data);
     if (integers) return flat(static_cast<int64_t*>(writable), count);
     return flat(static_cast<float*>(writable), count);
+}
+
+// A TdStep as level python sees it.
+struct TdView {
+    TdStep step;
+};
+
+// Its array of a number for each valid lane.
+template <typename T>
+py::memoryview each(const TdView& view, const T* data) {
+    return flat(const_cast<T*>(data), view.step.valid);
 }
 
 class PythonGame final : public GameLevel {
@@ -488,6 +500,8 @@ class PyBatch {
     }
 
     bool started() const { return started_; }
+    Stepper& stepper() { return stepper_; }
+    std::atomic_flag& used() { return used_; }
     int64_t damaged() const { return stepper_.damaged(); }
 
   private:
@@ -1059,6 +1073,19 @@ py::tuple run_population(const std::string& stem, const std::string& level,
     });
 }
 
+// The kernel of a planner or learner.
+template <typename Kernel>
+Kernel* kernel_of(const KernelEntry<Kernel>* entries, int count, const std::string& stem,
+                  const std::string& level, const std::string& isa) {
+    const int i = isa_index(isa);
+    const std::string reason = missing(static_cast<Isa>(i));
+    if (!reason.empty()) throw std::runtime_error(reason);
+    const KernelEntry<Kernel>& entry = find(entries, count, stem);
+    Kernel* const kernel = level == "cpp" ? entry.cpp[i] : level == "asm" ? entry.assembly[i] : nullptr;
+    if (!kernel) throw std::runtime_error("no kernel " + level + "[" + kIsaNames[i] + "] for " + stem);
+    return kernel;
+}
+
 // ---- planning ----
 
 // counts (states, actions); probabilities, rewards, next states and terminated of the outcomes one after the
@@ -1067,13 +1094,7 @@ py::tuple run_sweeps(const std::string& planner, const std::string& level, const
                      const Integers& counts, const Doubles& probabilities, const Doubles& rewards,
                      const Integers& states, const Integers& terminated, double gamma, const Doubles& values,
                      double tolerance, int64_t most) {
-    const int i = isa_index(isa);
-    const std::string reason = missing(static_cast<Isa>(i));
-    if (!reason.empty()) throw std::runtime_error(reason);
-    const PlannerEntry& entry = find(kPlanners, kPlannerCount, planner);
-    Backup* const backup = level == "cpp" ? entry.cpp[i] : level == "asm" ? entry.assembly[i] : nullptr;
-    if (!backup) throw std::runtime_error("no kernel " + level + "[" + kIsaNames[i] + "] for " + planner);
-
+    Backup* const backup = kernel_of(kPlanners, kPlannerCount, planner, level, isa);
     const py::ssize_t outcomes = states.size();
     bool fit = counts.ndim() == 2 && counts.size() && values.ndim() == 1 &&
                values.size() == counts.shape(0) && probabilities.size() == outcomes &&
@@ -1111,6 +1132,86 @@ py::tuple run_sweeps(const std::string& planner, const std::string& level, const
     return py::make_tuple(copied(sweeps.values(), {values.size()}), copied(sweeps.best(), {values.size()}),
                           done, sweeps.change(), seconds.count());
 }
+
+// ---- learning ----
+
+class PyLearning {
+  public:
+    // rule is None for a native level.
+    PyLearning(PyBatch& batch, const std::string& learner, const std::string& level,
+               const std::optional<std::string>& isa, const py::object& rule, double alpha, double gamma,
+               double epsilon, int64_t steps, uint64_t seed)
+        : batch_(batch),
+          learning_(checked(batch, alpha, gamma, epsilon, steps), kernel(learner, level, isa, rule),
+                    {alpha, gamma, epsilon, steps}, seed) {}
+
+    // Seconds that the steps took.
+    double run(int64_t steps) {
+        const Use use(batch_.used());
+        if (steps < 1) throw py::value_error("steps must be at least 1");
+        bool interrupted = false;
+        std::chrono::duration<double> seconds{};
+        {
+            const py::gil_scoped_release unlock;
+            const auto start = std::chrono::steady_clock::now();
+            learning_.run(steps, [&] {
+                const py::gil_scoped_acquire lock;
+                interrupted = PyErr_CheckSignals() != 0;
+                return interrupted;
+            });
+            seconds = std::chrono::steady_clock::now() - start;
+        }
+        if (interrupted) throw py::error_already_set();
+        return seconds.count();
+    }
+
+    // Seconds that the learner alone takes, called so many times.
+    double repeat(int64_t times) {
+        const Use use(batch_.used());
+        const py::gil_scoped_release unlock;
+        const auto start = std::chrono::steady_clock::now();
+        learning_.repeat(times);
+        const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;
+        return seconds.count();
+    }
+
+    py::array_t<double> values() {
+        const Use use(batch_.used());
+        return copied(learning_.values(), {learning_.states(), kLanes});
+    }
+    int64_t done() const { return learning_.done(); }
+    int64_t episodes() const { return learning_.episodes(); }
+    double total() const { return learning_.total(); }
+
+  private:
+    static Stepper& checked(PyBatch& batch, double alpha, double gamma, double epsilon, int64_t steps) {
+        Stepper& stepper = batch.stepper();
+        const Shape& shape = stepper.lanes().shape;
+        const auto share = [](double x) { return x >= 0.0 && x <= 1.0; };
+        if (!batch.started() || stepper.autoreset() != Autoreset::next_step || !shape.observations ||
+            !shape.actions || shape.actions > kLanes || !share(alpha) || !share(gamma) || !share(epsilon) ||
+            steps < 1) {
+            throw py::value_error("this batch cannot be learned from, or not with these numbers");
+        }
+        return stepper;
+    }
+
+    static std::function<void(const TdStep&)> kernel(const std::string& learner, const std::string& level,
+                                                     const std::optional<std::string>& isa,
+                                                     const py::object& rule) {
+        if (level == "python") {
+            return [rule](const TdStep& step) {
+                const py::gil_scoped_acquire lock;
+                rule(TdView{step});
+            };
+        }
+        Learn* const learn = kernel_of(kLearners, kLearnerCount, learner, level, isa.value());
+        return [learn](const TdStep& step) { learn(&step); };
+    }
+
+    PyBatch& batch_;
+    Learning learning_;
+};
 
 // ---- the registry, for Python ----
 
@@ -1159,17 +1260,21 @@ py::list policies() {
     return list;
 }
 
-py::list planners() {
+template <typename Kernel>
+py::list entries(const KernelEntry<Kernel>* entries, int count) {
     py::list list;
-    for (int i = 0; i < kPlannerCount; ++i) {
-        py::dict planner;
-        planner["stem"] = kPlanners[i].stem;
-        planner["cpp"] = isas_of(kPlanners[i].cpp);
-        planner["asm"] = isas_of(kPlanners[i].assembly);
-        list.append(planner);
+    for (int i = 0; i < count; ++i) {
+        py::dict entry;
+        entry["stem"] = entries[i].stem;
+        entry["cpp"] = isas_of(entries[i].cpp);
+        entry["asm"] = isas_of(entries[i].assembly);
+        list.append(entry);
     }
     return list;
 }
+
+py::list planners() { return entries(kPlanners, kPlannerCount); }
+py::list learners() { return entries(kLearners, kLearnerCount); }
 
 // ---- for the tests of the shared routines ----
 
@@ -1247,6 +1352,7 @@ PYBIND11_MODULE(_core, m, py::mod_gil_not_used()) {
           "The registered games: names of their fields, and the isas of their native levels.");
     m.def("policies", &policies, "The registered policy families, likewise.");
     m.def("planners", &planners, "The registered planners, likewise.");
+    m.def("learners", &learners, "The registered learners, likewise.");
 
     py::class_<Shape>(m, "Shape", "Sizes of a game's arrays.")
         .def(py::init([](int64_t params, int64_t options, int64_t fields, int64_t observations,
@@ -1331,6 +1437,25 @@ PYBIND11_MODULE(_core, m, py::mod_gil_not_used()) {
             return flat(v.batch.stream, (kStreamFields - 1) * v.batch.stride + v.batch.valid);
         });
 
+    py::class_<TdView>(m, "TdView", "A learner's TdStep (cpp/learner.hpp) as level python sees it.")
+        .def_property_readonly("valid", [](const TdView& v) { return v.step.valid; })
+        .def_property_readonly("actions", [](const TdView& v) { return v.step.actions; })
+        .def_property_readonly("end", [](const TdView& v) { return v.step.end; })
+        .def_property_readonly("alpha", [](const TdView& v) { return v.step.alpha; })
+        .def_property_readonly("gamma", [](const TdView& v) { return v.step.gamma; })
+        .def_property_readonly("epsilon", [](const TdView& v) { return v.step.epsilon; })
+        .def_property_readonly("values",
+                               [](const TdView& v) { return flat(v.step.values, v.step.end + v.step.n); })
+        .def_property_readonly("cells", [](const TdView& v) { return each(v, v.step.cells); })
+        .def_property_readonly("next_cells", [](const TdView& v) { return each(v, v.step.next_cells); })
+        .def_property_readonly("seen", [](const TdView& v) { return each(v, v.step.seen); })
+        .def_property_readonly("reward", [](const TdView& v) { return each(v, v.step.reward); })
+        .def_property_readonly("elapsed", [](const TdView& v) { return each(v, v.step.elapsed); })
+        .def_property_readonly("terminated", [](const TdView& v) { return each(v, v.step.terminated); })
+        .def_property_readonly("uniform", [](const TdView& v) { return each(v, v.step.uniform); })
+        .def_property_readonly("action", [](const TdView& v) { return each(v, v.step.action); })
+        .def_property_readonly("target", [](const TdView& v) { return each(v, v.step.target); });
+
     py::class_<PyBatch>(m, "Batch", "n copies of one game, stepped together at one level.")
         .def(py::init<const std::string&, const std::string&, const std::optional<std::string>&, const Shape&,
                       std::shared_ptr<PyTable>, int64_t, int64_t, const std::string&, std::vector<double>,
@@ -1373,6 +1498,22 @@ PYBIND11_MODULE(_core, m, py::mod_gil_not_used()) {
         .def_property("_streams", &PyPlayer::streams, &PyPlayer::set_streams)
         .def("_seed", &PyPlayer::seed, py::arg("low"), py::arg("high"))
         .def("_act", &PyPlayer::call, py::arg("observation"));
+
+    py::class_<PyLearning>(m, "Learning", "Temporal-difference learning with the lanes of a batch.")
+        .def(py::init<PyBatch&, const std::string&, const std::string&, const std::optional<std::string>&,
+                      const py::object&, double, double, double, int64_t, uint64_t>(),
+             py::keep_alive<1, 2>(), py::kw_only(), py::arg("batch"), py::arg("learner"), py::arg("level"),
+             py::arg("isa"), py::arg("rule"), py::arg("alpha"), py::arg("gamma"), py::arg("epsilon"),
+             py::arg("steps"), py::arg("seed"))
+        .def("run", &PyLearning::run, py::arg("steps"),
+             "Take so many steps of those that are left; the seconds that it took.")
+        .def("repeat", &PyLearning::repeat, py::arg("times"),
+             "Call the learner alone so many times, for measuring; the seconds that it took.")
+        .def("values", &PyLearning::values,
+             "Q, a row of 8 for each observation: -inf behind the last action.")
+        .def_property_readonly("done", &PyLearning::done, "Steps of each lane so far.")
+        .def_property_readonly("episodes", &PyLearning::episodes, "Episodes that have ended so far.")
+        .def_property_readonly("total", &PyLearning::total, "The sum of their returns.");
 
     m.def("rollout", &run_rollout, py::kw_only(), py::arg("stem"), py::arg("level"), py::arg("isa"),
           py::arg("shape"), py::arg("table"), py::arg("rules"), py::arg("params"), py::arg("options"),

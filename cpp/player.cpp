@@ -59,14 +59,10 @@ Player::Workspace::Workspace(const Player& player) {
 void Player::act(Workspace& workspace, const void* observation, void* action, int64_t n, uint64_t* stream,
                  int64_t stride) {
     if (shape_.radix.empty()) return act_rows(workspace, observation, action, n, stream, stride);
-    const int64_t* member = static_cast<const int64_t*>(observation);
+    const int64_t* const rows = static_cast<const int64_t*>(observation);
     for (int64_t first = 0; first < n; first += kTupleRows) {
         const int64_t count = std::min(kTupleRows, n - first);
-        for (int64_t i = 0; i < count; ++i) {
-            int64_t number = 0;
-            for (const int64_t radix : shape_.radix) number = number * radix + *member++;
-            workspace.numbers_[i] = number;
-        }
+        number_rows(shape_, rows + first * shape_.observation, count, workspace.numbers_);
         act_rows(workspace, workspace.numbers_,
                  static_cast<std::byte*>(action) + static_cast<size_t>(first) * shape_.action_bytes(), count,
                  draws_ ? stream + first : stream, stride);

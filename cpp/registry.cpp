@@ -28,43 +28,37 @@ namespace compute_layers {
 #define GAME(stem, kernel, ids, x86_64, aarch64)                       \
     {#stem, #kernel, ids, CHOOSE(x86_64, aarch64, games::kernel, CPP), \
      CHOOSE(x86_64, aarch64, games::kernel, ASM)},
-#define POLICY(stem, x86_64, aarch64)
-#define PLANNER(stem, x86_64, aarch64)
 const GameEntry kGames[] = {
 #include "registry.def"
 };
-#undef GAME
-#undef POLICY
-#undef PLANNER
 
-#define GAME(stem, kernel, ids, x86_64, aarch64)
-#define POLICY(stem, x86_64, aarch64) \
-    {#stem, CHOOSE(x86_64, aarch64, policies::stem, CPP), CHOOSE(x86_64, aarch64, policies::stem, ASM)},
-#define PLANNER(stem, x86_64, aarch64)
+// The others: stem, level cpp, level asm.
+#define ENTRY(kind, stem, x86_64, aarch64) \
+    {#stem, CHOOSE(x86_64, aarch64, kind::stem, CPP), CHOOSE(x86_64, aarch64, kind::stem, ASM)},
+
+#define POLICY(stem, x86_64, aarch64) ENTRY(policies, stem, x86_64, aarch64)
 const PolicyEntry kPolicies[] = {
 #include "registry.def"
 };
-#undef GAME
-#undef POLICY
-#undef PLANNER
 
-#define GAME(stem, kernel, ids, x86_64, aarch64)
-#define POLICY(stem, x86_64, aarch64)
-#define PLANNER(stem, x86_64, aarch64) \
-    {#stem, CHOOSE(x86_64, aarch64, planners::stem, CPP), CHOOSE(x86_64, aarch64, planners::stem, ASM)},
+#define PLANNER(stem, x86_64, aarch64) ENTRY(planners, stem, x86_64, aarch64)
 const PlannerEntry kPlanners[] = {
 #include "registry.def"
 };
-#undef GAME
-#undef POLICY
-#undef PLANNER
+
+#define LEARNER(stem, x86_64, aarch64) ENTRY(learners, stem, x86_64, aarch64)
+const LearnerEntry kLearners[] = {
+#include "registry.def"
+};
 
 const int kGameCount = sizeof(kGames) / sizeof(kGames[0]);
 const int kPolicyCount = sizeof(kPolicies) / sizeof(kPolicies[0]);
 const int kPlannerCount = sizeof(kPlanners) / sizeof(kPlanners[0]);
+const int kLearnerCount = sizeof(kLearners) / sizeof(kLearners[0]);
 
-const Kernels kKernels = {sizeof(Batch), sizeof(PolicyBatch), sizeof(Game), sizeof(Policy), sizeof(Sweep),
-                          kGames,        kGameCount,          kPolicies,    kPolicyCount,   kPlanners,
-                          kPlannerCount};
+const Kernels kKernels = {sizeof(Batch), sizeof(PolicyBatch), sizeof(Game), sizeof(Policy),
+                          sizeof(Sweep), sizeof(TdStep),      kGames,       kGameCount,
+                          kPolicies,     kPolicyCount,        kPlanners,    kPlannerCount,
+                          kLearners,     kLearnerCount};
 
 }  // namespace compute_layers

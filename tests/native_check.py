@@ -20,9 +20,9 @@ from importlib.machinery import ExtensionFileLoader
 from pathlib import Path
 from typing import Any
 
-KINDS = ("step", "reset", "observe", "act", "pack", "sweep")
+KINDS = ("step", "reset", "observe", "act", "pack", "sweep", "learn")
 PLACEMENTS = ("start", "end", "heap")
-PLACES = ("step", "act", "single row", "sweep")
+PLACES = ("step", "act", "single row", "sweep", "learn")
 HEADS = ("argmax", "threshold", "box", "vote")
 CAPSULE = b"compute_layers._core.kernels"
 REPORT = 1 << 14
@@ -70,9 +70,10 @@ class Case:
         kind: one of KINDS.
         stem, level, isa: whose kernel.
         chosen: what its ``select`` is told besides the parameters: ``in_play`` of a step, ``single`` of an act.
-        n, valid, limit, inputs, states, outputs, head: as in Batch and PolicyBatch; of a sweep, ``n`` are its groups and
-            ``outputs`` its actions.
-        arrays: by the names of Batch, PolicyBatch and Sweep, whose ``discount`` is an array here; those that a kernel writes are as long as they will be.
+        n, valid, limit, inputs, states, outputs, head: as in Batch and PolicyBatch; of a sweep, ``n`` are its groups, and
+            ``outputs`` the actions, as of a learner.
+        arrays: by the names of Batch, PolicyBatch, Sweep and TdStep, of which ``discount`` and ``rates`` (alpha, gamma,
+            epsilon) are arrays here; those that a kernel writes are as long as they will be.
         tensors: of a policy, or the arrays of a tabular game's table, of which ``inputs``, ``states``, ``outputs`` and
             ``starts`` are outcomes, states, actions and first states.
         broken: which of the broken kernels takes the kernel's place; None for none.

@@ -272,8 +272,9 @@ def test_a_finished_tree_decides_the_same_with_no_more_nodes(game: str, agent: s
     rows = rng.uniform(low, high, (500, len(low))).astype(np.float32)
     states = Labelled(rows, cl.load_agent(game, agent)(rows), np.ones(500))
     tensors = student.fit(states)
+    changed = student.changing(states, rng)
     for _ in range(30):
-        tensors = student.changed(tensors, states, rng)
+        tensors = changed(tensors)
     finished = student.finished(tensors)
     metadata = {"family": "tree", "layer": "symbolic", "head": student.head, "version": "1"}
     before, after = (Agent(AgentFile("a", found, metadata, t), "auto", None, 0) for t in (tensors, finished))
@@ -539,7 +540,7 @@ def test_a_saved_file_plays_its_recorded_return_at_every_level(tmp_path: Path) -
         ({"game": "CartPol-v1"}, "did you mean 'CartPole-v1'"),
         ({"agent": "pdd"}, "agent of CartPole-v1 is 'pdd'; allowed: .*did you mean 'pd'"),
         ({"agent": "random"}, "agent is 'random', which draws its actions"),
-        ({"to": "forrest"}, "to is 'forrest'; allowed: tree, table, linear"),
+        ({"to": "forrest"}, "to is 'forrest'; allowed: tree, linear, table"),
         ({"to": "table"}, "to is 'table'; the observations of CartPole-v1 are vectors of numbers"),
         (
             {"agent": "arrows", "game": "FrozenLake-v1", "to": "linear"},
@@ -573,7 +574,7 @@ def test_bad_types(name: str, value: Any) -> None:
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (("--to", "forest"), "to is 'forest'; allowed: tree, table, linear"),
+        (("--to", "forest"), "to is 'forest'; allowed: tree, linear, table"),
         (("--save", "agent.bin"), "allowed: a name that ends in .safetensors"),
         (("--save", "/no/such/x.safetensors"), "there is no directory '/no/such'"),
         (("--json", "/no/such/x.json"), "there is no directory '/no/such'"),

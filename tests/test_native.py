@@ -31,7 +31,7 @@ import compute_layers as cl
 from compute_layers import _core, check, registry
 from compute_layers.agents import heads
 from compute_layers.batch import Batch
-from compute_layers.registry import Family, Game, Planner
+from compute_layers.registry import Family, Game, Learner, Planner
 from compute_layers.spec import Box, Discrete
 from compute_layers.table import Table
 from conftest import RULES, Array
@@ -304,9 +304,61 @@ def planner_cases(planner: Planner) -> list[Case]:
     return cases
 
 
-def cases_of(subject: Game | Family | Planner) -> list[Case]:
+# ---- learners ----
+
+
+@cache
+def learner_cases(learner: Learner) -> list[Case]:
+    """Steps over tables made up, some of ties and some of numbers that are hardly any."""
+    cases, rng = [], np.random.default_rng(0)
+    odd = [0.0, -0.0, 5e-324, -1e-310, 1e300, -1e300, math.inf, -math.inf, math.nan]
+    for n, actions, kind in product((8, 16, 64), range(1, 9), ("few", "many", "odd")):
+        states = 3 if kind == "few" else 40
+        end = states * 8
+        values = rng.normal(size=end + n) if kind == "many" else rng.choice([0.0, -1.0, 0.5], end + n)
+        if kind == "odd":
+            values = rng.choice(odd, end + n)
+        values[:end].reshape(-1, 8)[:, actions:] = -math.inf
+        elapsed = rng.integers(-1, 4, n)
+        cells = rng.integers(0, states, n) * 8 + rng.integers(0, actions, n)
+        uniform = rng.random(n)
+        uniform[:2] = 0.0, 1.0 - 2.0**-53
+        arrays = {
+            "values": part(values),
+            "cells": part(np.where(elapsed == 0, end + np.arange(n), cells)),
+            "next_cells": part(np.zeros(n, np.int64)),
+            "seen": part(rng.integers(0, states, n)),
+            "reward": part(rng.choice([*odd[:6], 1.0, -1.0], n) if kind == "odd" else rng.normal(size=n)),
+            "elapsed": part(elapsed),
+            "terminated": part(((elapsed < 0) & (rng.random(n) < 0.5)).astype(np.uint8)),
+            "uniform": part(uniform),
+            "action": part(np.zeros(n, np.int64)),
+            "target": part(np.zeros(n)),
+            "rates": part(np.array([0.3, 0.9, rng.choice([0.0, 0.4, 1.0])])),
+        }
+        what = f"{learner.stem} step, {n} lanes, {states} states, {actions} actions, {kind} values"
+        valid = n - int(rng.integers(0, 8))
+        cases.append(
+            Case(
+                what,
+                "learn",
+                learner.stem,
+                *REFERENCE,
+                n=n,
+                valid=valid,
+                states=states,
+                outputs=actions,
+                arrays=arrays,
+            )
+        )
+    return cases
+
+
+def cases_of(subject: Game | Family | Planner | Learner) -> list[Case]:
     if isinstance(subject, Game):
         return game_cases(subject)
+    if isinstance(subject, Learner):
+        return learner_cases(subject)
     return planner_cases(subject) if isinstance(subject, Planner) else policy_cases(subject)
 
 
@@ -390,9 +442,10 @@ def examine(checker: Checker, cases: list[Case], level: cl.Level) -> tuple[Count
     return calls, findings
 
 
-def everything() -> dict[str, Game | Family | Planner]:
-    """All rules by a game's id, families and planners by stem."""
-    return {id: registry.game(id) for id in RULES} | registry.families() | registry.planners()
+def everything() -> dict[str, Game | Family | Planner | Learner]:
+    """All rules by a game's id, the others by stem."""
+    games = {id: registry.game(id) for id in RULES}
+    return games | registry.families() | registry.planners() | registry.learners()
 
 
 def subjects() -> list[Any]:
@@ -415,7 +468,7 @@ def test_a_kernel_stays_within_its_arrays_and_keeps_the_abi(
     counted = ", ".join(f"{kind} {count}" for kind, count in calls.items() if count)
     print(f"{subject:<16} {level!s:<14} {counted}: {len(findings)} findings")
     assert not findings, "\n".join(findings[:20])
-    kinds = ("step", "act", "sweep")
+    kinds = ("step", "act", "sweep", "learn")
     assert sum(calls[kind] for kind in kinds) == sum(case.kind in kinds for case in cases) > 0
 
 
@@ -423,15 +476,18 @@ def test_a_kernel_stays_within_its_arrays_and_keeps_the_abi(
 
 
 def place_of(broken: Broken) -> list[Case]:
-    """Where a broken kernel is tried: instead of the widest kernel of the first game, of ``linear``, or of
-    ``backup``."""
-    subject: Game | Family | Planner
+    """Where a broken kernel is tried: instead of the widest kernel of the first game, of ``linear``, ``backup`` or
+    ``q_learning``."""
+    subject: Game | Family | Planner | Learner
     if broken.place == "step":
         subject = registry.game(registry.games()[0])
         cases = [case for case in game_cases(subject) if case.kind == "step"]
     elif broken.place == "sweep":
         subject = registry.planner("backup")
         cases = planner_cases(subject)
+    elif broken.place == "learn":
+        subject = registry.learner("q_learning")
+        cases = learner_cases(subject)
     else:
         subject = registry.family("linear")
         # Longer rows are summed in another order altogether.
@@ -456,7 +512,9 @@ def caught(checker: Checker, broken: Broken) -> list[str]:
 
 # By name and catcher, for every architecture.
 BROKEN = dict(
-    re.findall(r'^ +(?:STEP|ACT|ACT_ON_ONE|SWEEP)\(\s*"([^"]+)",\s*"([^"]+)"', BROKEN_SOURCE, re.MULTILINE)
+    re.findall(
+        r'^ +(?:STEP|ACT|ACT_ON_ONE|SWEEP|LEARN)\(\s*"([^"]+)",\s*"([^"]+)"', BROKEN_SOURCE, re.MULTILINE
+    )
 )
 
 

@@ -127,9 +127,19 @@ def test_a_planner_named_as_a_family_is_refused() -> None:
         registry._apart([], [{"stem": "walker"}], [{"stem": "walker"}])
 
 
-def test_an_unknown_planner() -> None:
+def test_a_learner_named_as_a_planner_is_refused() -> None:
+    registry._apart([], [], [{"stem": "runner"}], [{"stem": "walker"}])
+    with pytest.raises(ImportError, match="the learner 'runner' has a name of the planner 'runner'"):
+        registry._apart([], [], [{"stem": "runner"}], [{"stem": "runner"}])
+
+
+def test_an_unknown_planner_or_learner() -> None:
     with pytest.raises(ValueError, match="planner is 'bakcup'; allowed: backup; did you mean 'backup'"):
         registry.planner("bakcup")
+    with pytest.raises(
+        ValueError, match="learner is 'salsa'; allowed: q_learning, sarsa; did you mean 'sarsa'"
+    ):
+        registry.learner("salsa")
 
 
 def test_the_public_names_are_there() -> None:

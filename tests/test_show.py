@@ -23,7 +23,7 @@ def printed(name: str, width: int = 80, *, terminal: bool = False) -> str:
     return file.getvalue()
 
 
-@pytest.mark.parametrize("id", [*cl.games(), *registry.planners()])
+@pytest.mark.parametrize("id", [*cl.games(), *registry.planners(), *registry.learners()])
 def test_the_levels_of_a_game_have_the_same_sections(id: str) -> None:
     found: dict[str, dict[int, str]] = {}
     for version in sources(id):

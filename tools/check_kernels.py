@@ -26,7 +26,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 ROOT = Path(__file__).parents[1]
-FOLDERS = ("games", "policies", "planners")
+FOLDERS = ("games", "policies", "planners", "learners")
 WIDE = ("avx2", "avx512")  # isas whose code an older CPU must never meet
 REPORTS = {"gcc": ["-fopt-info-vec"], "clang": ["-Rpass=loop-vectorize"]}
 REMARK = re.compile(
@@ -40,7 +40,9 @@ DEFINED_WEAK = re.compile(r"^[0-9a-fA-F]+ [WVu] (.+)$", re.M)
 def isas_of(source: Path) -> list[str]:
     """The wide isas that a file of level cpp is compiled for."""
     entries = (ROOT / "cpp" / "registry.def").read_text(encoding="utf-8")
-    both = re.search(rf'^(?:GAME\(\w+, |POLICY\(|PLANNER\(){source.stem},(?: "[^"]*",)? 2,', entries, re.M)
+    both = re.search(
+        rf'^(?:GAME\(\w+, |POLICY\(|PLANNER\(|LEARNER\(){source.stem},(?: "[^"]*",)? 2,', entries, re.M
+    )
     return list(WIDE if both else WIDE[:1])
 
 

@@ -15,10 +15,12 @@ import numpy.typing
 __all__: list[str] = [
     "Batch",
     "BatchView",
+    "Learning",
     "Player",
     "PolicyView",
     "Shape",
     "Table",
+    "TdView",
     "build",
     "commit",
     "compiler",
@@ -28,6 +30,7 @@ __all__: list[str] = [
     "games",
     "isas",
     "kernels",
+    "learners",
     "missing",
     "planners",
     "policies",
@@ -124,6 +127,43 @@ class PolicyView:
     def stride(self) -> int: ...
     @property
     def valid(self) -> int: ...
+
+class TdView:
+    """
+    A learner's TdStep (cpp/learner.hpp) as level python sees it.
+    """
+    @property
+    def action(self) -> memoryview[typing.Any]: ...
+    @property
+    def actions(self) -> int: ...
+    @property
+    def alpha(self) -> float: ...
+    @property
+    def cells(self) -> memoryview[typing.Any]: ...
+    @property
+    def elapsed(self) -> memoryview[typing.Any]: ...
+    @property
+    def end(self) -> int: ...
+    @property
+    def epsilon(self) -> float: ...
+    @property
+    def gamma(self) -> float: ...
+    @property
+    def next_cells(self) -> memoryview[typing.Any]: ...
+    @property
+    def reward(self) -> memoryview[typing.Any]: ...
+    @property
+    def seen(self) -> memoryview[typing.Any]: ...
+    @property
+    def target(self) -> memoryview[typing.Any]: ...
+    @property
+    def terminated(self) -> memoryview[typing.Any]: ...
+    @property
+    def uniform(self) -> memoryview[typing.Any]: ...
+    @property
+    def valid(self) -> int: ...
+    @property
+    def values(self) -> memoryview[typing.Any]: ...
 
 class Batch:
     """
@@ -222,6 +262,48 @@ class Player:
     @_streams.setter
     def _streams(self, arg1: typing.Annotated[numpy.typing.ArrayLike, numpy.uint64]) -> None: ...
 
+class Learning:
+    """
+    Temporal-difference learning with the lanes of a batch.
+    """
+    def __init__(
+        self,
+        *,
+        batch: Batch,
+        learner: str,
+        level: str,
+        isa: str | None,
+        rule: typing.Any,
+        alpha: typing.SupportsFloat | typing.SupportsIndex,
+        gamma: typing.SupportsFloat | typing.SupportsIndex,
+        epsilon: typing.SupportsFloat | typing.SupportsIndex,
+        steps: typing.SupportsInt | typing.SupportsIndex,
+        seed: typing.SupportsInt | typing.SupportsIndex,
+    ) -> None: ...
+    def run(self, steps: typing.SupportsInt | typing.SupportsIndex) -> float:
+        """
+        Take so many steps of those that are left; the seconds that it took.
+        """
+    def values(self) -> numpy.typing.NDArray[numpy.float64]:
+        """
+        Q, a row of 8 for each observation: -inf behind the last action.
+        """
+    @property
+    def done(self) -> int:
+        """
+        Steps of each lane so far.
+        """
+    @property
+    def episodes(self) -> int:
+        """
+        Episodes that have ended so far.
+        """
+    @property
+    def total(self) -> float:
+        """
+        The sum of their returns.
+        """
+
 def cpu_name() -> str: ...
 def draw(
     streams: typing.Annotated[numpy.typing.ArrayLike, numpy.uint64],
@@ -232,6 +314,11 @@ def draw(
 def games() -> list[typing.Any]:
     """
     The registered games: names of their fields, and the isas of their native levels.
+    """
+
+def learners() -> list[typing.Any]:
+    """
+    The registered learners, likewise.
     """
 
 def missing(isa: str) -> str:

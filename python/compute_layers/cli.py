@@ -5,11 +5,12 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import wraps
 from math import inf
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from gymnasium.error import DependencyNotInstalled
@@ -20,6 +21,10 @@ from rich.table import Table
 from . import _core, registry
 from .agents import agent_file, agents
 from .registry import LevelUnavailable
+
+if TYPE_CHECKING:
+    from .lower import Lowering
+    from .train import Training
 
 PIPE_WIDTH = 200  # columns of a table that no terminal limits
 
@@ -201,8 +206,14 @@ def _ladder(
 @_plainly
 def _train(
     game: Annotated[str, typer.Argument(help="A game's id.")],
-    family: Annotated[str, typer.Option(help="linear or mlp: a family whose parameters are all float32.")],
-    seed: Annotated[int, typer.Option(help="Of the search.")],
+    family: Annotated[str, typer.Option(help="linear, mlp, tree or table: what kind of policy.")],
+    seed: Annotated[int, typer.Option(help="Of all that is drawn.")],
+    method: Annotated[
+        str | None,
+        typer.Option(
+            help="cma-es, openai-es, threshold-search, q-learning, sarsa; the first that trains the family if left out."
+        ),
+    ] = None,
     head: Annotated[
         str | None, typer.Option(help="argmax, threshold or box; the first that fits the game if left out.")
     ] = None,
@@ -210,62 +221,115 @@ def _train(
         str | None, typer.Option(help="Rows of the hidden layers of mlp, 64,64 if left out.")
     ] = None,
     activation: Annotated[str | None, typer.Option(help="Of mlp: tanh, relu or sigmoid.")] = None,
+    depth: Annotated[
+        int | None, typer.Option(help="Comparisons of a tree's decision, 4 if left out: threshold-search.")
+    ] = None,
     evaluations: Annotated[
-        int | None, typer.Option(min=1, help="Candidates to evaluate at most, 10,000 if left out.")
+        int | None, typer.Option(help="Candidates to evaluate at most, 10,000 if left out.")
+    ] = None,
+    steps: Annotated[
+        int | None, typer.Option(help="Of a table: steps after which alpha and epsilon are 0; 1,000,000.")
+    ] = None,
+    alpha: Annotated[float | None, typer.Option(help="Of a table: the step size at first, 0.1.")] = None,
+    gamma: Annotated[float | None, typer.Option(help="Of a table: the discount, 0.999.")] = None,
+    epsilon: Annotated[
+        float | None, typer.Option(help="Of a table: the probability of random actions at first, 1.")
     ] = None,
     seconds: Annotated[float | None, typer.Option(help="Seconds to train at most.")] = None,
     save: Annotated[Path | None, typer.Option(help="Write the agent to this .safetensors file.")] = None,
+    checkpoint: Annotated[
+        Path | None, typer.Option(help="Write what --resume needs to this file at the end.")
+    ] = None,
+    resume: Annotated[
+        Path | None, typer.Option(help="A checkpoint to go on from; all but the budget as it was.")
+    ] = None,
     to: Annotated[Path | None, typer.Option("--json", help="Also write the figures to this file.")] = None,
 ) -> None:
-    """Train an agent with CMA-ES. Ctrl-C ends it with the best agent so far."""
-    from .measure import progress_bar, short
-    from .train import EVALUATIONS, Progress, train
+    """Train an agent. Ctrl-C ends it with the best agent so far."""
+    from .measure import short
+    from .train import train
+    from .training.run import Progress
 
-    _check_outputs(save, to)
-    console = _console(stderr=True)
-    budget = EVALUATIONS if evaluations is None else evaluations
-    with progress_bar(console, f"{game}/{family}", 1.0) as advance:
-        shown, best = 0.0, -inf
+    _check_outputs(save, to, checkpoint)
+    options = {
+        "depth": depth,
+        "evaluations": evaluations,
+        "steps": steps,
+        "alpha": alpha,
+        "gamma": gamma,
+        "epsilon": epsilon,
+    }
+    with _reports(f"{game}/{family}", seconds) as show:
 
         def report(at: Progress) -> None:
-            nonlocal shown, best
-            share = max(at.evaluations / budget, at.seconds / seconds if seconds else 0.0)
-            advance(share - shown, f"{game}/{family}: return {at.generation:.1f}, best {at.best:.1f}")
-            if at.best > best:
-                spent = f"{at.seconds:.2f} s, {at.evaluations} evaluations, {short(at.steps)} steps"
-                console.print(f"{spent}: return {at.best:.2f}")
-            shown, best = share, at.best
+            show(
+                at.seconds,
+                at.best,
+                at.share,
+                f"return {at.recent:.1f}, best {at.best:.1f}",
+                f"{at.evaluations} evaluations, {short(at.steps)} steps: return {at.best:.2f}",
+            )
 
         training = train(
             game,
             family,
             seed=seed,
+            method=method,
             head=head,
             layers=None if layers is None else _numbers("--layers", layers),
             choices={} if activation is None else {"activation": activation},
-            evaluations=budget,
             seconds=seconds,
+            resume=resume,
             report=report,
+            **{name: value for name, value in options.items() if value is not None},
         )
+    if checkpoint is not None:
+        training.checkpoint.save(checkpoint)
+    _hand_over(training, save, to)
+
+
+@contextmanager
+def _reports(what: str, seconds: float | None) -> Iterator[Callable[[float, float, float, str, str], None]]:
+    """A bar that shows how much of the budget is spent, and a line whenever there is a better agent.
+
+    Args:
+        seconds: the budget of time, if there is one.
+
+    Yields:
+        What is called with the seconds and the best return so far, the share of the other budgets that is spent, and
+        the words for the bar and the line.
+    """
+    from .measure import progress_bar
+
+    console = _console(stderr=True)
+    with progress_bar(console, what, 1.0) as advance:
+        shown, best = 0.0, -inf
+
+        def show(at: float, reached: float, spent: float, short: str, long: str) -> None:
+            nonlocal shown, best
+            share = max(spent, at / seconds if seconds else 0.0)
+            advance(share - shown, f"{what}: {short}")
+            if reached > best:
+                console.print(f"{at:.2f} s, {long}")
+            shown, best = share, reached
+
+        yield show
+
+
+def _hand_over(made: Training | Lowering, save: Path | None, to: Path | None) -> None:
+    """Write what came out, and print it."""
     if save is not None:
-        training.save(save)
+        made.save(save)
     if to is not None:
-        to.write_text(json.dumps(training.as_dict(), indent=1) + "\n")
-    said = training.file.metadata
-    for line in (
-        f"{training.file.game.id}/{training.file.name}: return {said['return']}",
-        f"{said['preparation']}, {said['evaluations']} evaluations; stopped: {training.stopped}",
-        f"{said['packages']}, {said['blas']}",
-        said["command"],
-    ):
-        _console().print(line, soft_wrap=True, markup=False)
-    if training.stopped == "interrupted":
+        to.write_text(json.dumps(made.as_dict(), indent=1) + "\n")
+    made.print(_console())
+    if made.stopped == "interrupted":
         raise typer.Exit(130)
 
 
-def _check_outputs(save: Path | None, to: Path | None = None) -> None:
+def _check_outputs(save: Path | None, to: Path | None = None, checkpoint: Path | None = None) -> None:
     """Refuse files that cannot be written, not only after minutes of work."""
-    for name, file in (("--save", save), ("--json", to)):
+    for name, file in (("--save", save), ("--json", to), ("--checkpoint", checkpoint)):
         if file is not None and not file.parent.is_dir():
             raise FileNotFoundError(f"{name} is {str(file)!r}; there is no directory {str(file.parent)!r}")
     if save is not None and save.suffix != ".safetensors":
@@ -302,24 +366,20 @@ def _lower(
 ) -> None:
     """Make a cheaper agent that plays as a given one does. Ctrl-C ends it with the best so far."""
     from .lower import EVALUATIONS, ROUNDS, Progress, lower
-    from .measure import progress_bar
 
     _check_outputs(save, to_json)
-    console = _console(stderr=True)
     most = ROUNDS if rounds is None else rounds
     budget = EVALUATIONS if evaluations is None else evaluations
-    with progress_bar(console, f"{game}/{agent}", 1.0) as advance:
-        shown, best = 0.0, -inf
+    with _reports(f"{game}/{agent}", seconds) as show:
 
         def report(at: Progress) -> None:
-            nonlocal shown, best
-            done = (at.rounds + at.evaluations / max(budget, 1)) / (most + 1)
-            share = max(done, at.seconds / seconds if seconds else 0.0)
-            advance(share - shown, f"{game}/{agent}: return {at.best:.2f} of {at.goal:.2f}")
-            if at.best > best:
-                spent = f"{at.seconds:.2f} s, round {at.rounds}, {at.evaluations} evaluations"
-                console.print(f"{spent}: return {at.best:.3f} of {at.goal:.3f}")
-            shown, best = share, at.best
+            show(
+                at.seconds,
+                at.best,
+                (at.rounds + at.evaluations / max(budget, 1)) / (most + 1),
+                f"return {at.best:.2f} of {at.goal:.2f}",
+                f"round {at.rounds}, {at.evaluations} evaluations: return {at.best:.3f} of {at.goal:.3f}",
+            )
 
         lowering = lower(
             agent,
@@ -333,13 +393,7 @@ def _lower(
             seconds=seconds,
             report=report,
         )
-    if save is not None:
-        lowering.save(save)
-    if to_json is not None:
-        to_json.write_text(json.dumps(lowering.as_dict(), indent=1) + "\n")
-    lowering.print(_console())
-    if lowering.stopped == "interrupted":
-        raise typer.Exit(130)
+    _hand_over(lowering, save, to_json)
 
 
 @app.command("plan")

@@ -13,9 +13,12 @@ from typing import Any
 from numpy.typing import NDArray
 
 from . import _core
+from .learners import temporal_difference as td
 from .pcg64 import load
-from .registry import Family, Setting
+from .registry import Family, Learner, Setting
 from .spec import Box, Discrete, Space
+
+ROW = 8  # numbers in a row of action values, kLanes of cpp/batch.hpp
 
 
 class GameInterpreter:
@@ -133,3 +136,24 @@ class PolicyInterpreter:
                     action[k] = value
             else:
                 action[row] = chosen
+
+
+class LearnerInterpreter:
+    """The kernel of one learner."""
+
+    def __init__(self, learner: Learner) -> None:
+        self._bootstrap = learner.rules.bootstrap
+
+    def __call__(self, step: _core.TdView) -> None:
+        values, end, lanes = step.values, step.end, range(step.valid)
+        cells, next_cells, targets = step.cells, step.next_cells, step.target
+        for lane in lanes:
+            first = step.seen[lane] * ROW
+            row = values[first : first + step.actions].tolist()
+            greedy, chosen = td.choose(row, step.epsilon, step.uniform[lane])
+            step.action[lane] = chosen
+            next_cells[lane] = end + lane if step.elapsed[lane] < 0 else first + chosen
+            value = row[self._bootstrap(greedy, chosen)]
+            targets[lane] = td.target(value, step.reward[lane], bool(step.terminated[lane]), step.gamma)
+        for lane in lanes:
+            values[cells[lane]] = td.update(values[cells[lane]], targets[lane], step.alpha)

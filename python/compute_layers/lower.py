@@ -25,7 +25,6 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
-from itertools import count
 from math import inf, nan
 from pathlib import Path
 from typing import Any
@@ -40,16 +39,27 @@ from rich.table import Table
 from . import registry
 from .agents import FORMAT_VERSION, Agent, AgentFile, agent_file
 from .batch import rows_of
-from .measure import Contestant, Interleaved, Timing, conditions, conditions_line, short
-from .policies.tree import LEAF, NO_FEATURE
+from .measure import Contestant, Interleaved, Timing, conditions_line, short
+from .policies.tree import LEAF
 from .registry import Game, unknown
 from .rollout import DEFAULT_LIMIT, parse_count, rollout, rollout_population
 from .spec import Box, Discrete, Tuple, seen_by_policies
-from .train import EVALUATION, TRAINING_SEED, VERIFICATION, VERIFICATION_SEED, cpus
+from .training.run import (
+    EVALUATION,
+    LAYER,
+    TRAINING_SEED,
+    VERIFICATION,
+    VERIFICATION_SEED,
+    Made,
+    Tensors,
+    cpus,
+    stacked,
+)
+from .trees import CANDIDATES, Moves, balanced, climb, rounded, smallest
 from .vector import VectorEnv
 
 SCHEMA = "compute_layers/lower/1"
-LAYER = {"tree": "symbolic", "table": "symbolic", "linear": "subsymbolic"}  # of the student, by family
+FAMILIES = ("tree", "linear", "table")  # of students
 DEPTH = 4
 DEEPEST = 32
 MOST_LEAVES = 2**16
@@ -60,16 +70,11 @@ STATES = 1024  # of a round, that are labelled
 SEARCH_SEED = TRAINING_SEED + 2**24  # behind the episodes of the rounds
 EVALUATIONS = 20_000  # of candidates, unless told otherwise
 MOST_EVALUATIONS = 10**9
-CANDIDATES = 64  # of a generation, the best so far among them
 EPISODES = 32  # of a candidate in its generation
 FLOOR = 0.1  # part of the mean weight that every state has, so that none counts for nothing
 TIE = 1e-9  # of return, below which an action is as good as another
-DIGITS = 3  # that are kept of thresholds and numbers of leaves
 TURNS = 25  # of the two agents that are timed
 MOST_LINES = 40  # of the readable form on the console
-
-Tensors = dict[str, NDArray[Any]]
-_Node = tuple[int, float, int, int, Any]  # of a tree, in the order of its tensors
 
 
 @dataclass(frozen=True, eq=False)
@@ -108,34 +113,26 @@ class Progress:
     tensors: Tensors
 
 
-@dataclass(frozen=True, eq=False)
-class Lowering:
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Lowering(Made):
     """The result of :func:`lower`.
 
     Attributes:
         teacher, file: before and after.
+        stopped: why it ended: ``as good as the teacher``, ``evaluations``, ``seconds`` or ``interrupted``.
         returns: of both, float64 (1000,): of the evaluation seeds.
         values: of both the expected return, computed; nan where no table defines the game.
         decisions: of both, nanoseconds of a decision, from one measurement in turns.
         level: at which both were timed.
         progress: an entry for every round and every generation of the search.
-        stopped: why it ended: ``as good as the teacher``, ``evaluations``, ``seconds`` or ``interrupted``.
     """
 
     teacher: AgentFile
-    file: AgentFile
     returns: tuple[NDArray[np.float64], NDArray[np.float64]]
     values: tuple[float, float]
     decisions: tuple[Timing, Timing]
     levels: tuple[str, str]
     progress: list[Progress]
-    stopped: str
-
-    def save(self, path: Path) -> None:
-        """Write the agent, with the command that makes this file."""
-        self.file.name = path.stem
-        self.file.metadata["command"] += f" --save {shlex.quote(path.name)}"
-        self.file.save(path)
 
     def as_dict(self) -> dict[str, Any]:
         """The lowering for a program; see ``schema``."""
@@ -158,12 +155,7 @@ class Lowering:
                 }
             )
         difference, interval = mean_and_interval(self.returns[1] - self.returns[0])
-        return {
-            "schema": SCHEMA,
-            "game": self.file.game.id,
-            "conditions": conditions(),
-            "metadata": self.file.metadata,
-            "stopped": self.stopped,
+        return self.described(SCHEMA) | {
             "seconds": last.seconds,
             "steps": last.steps,
             "rounds": last.rounds,
@@ -257,7 +249,7 @@ class _Simulation:
         played = rollout_population(
             self._game,
             Agent(files[0], "auto", None, seed=0),
-            {name: np.stack([file.tensors[name] for file in files]) for name in files[0].tensors},
+            stacked([file.tensors for file in files]),
             episodes=EPISODES,
             seed=SEARCH_SEED + generation * EPISODES,
             threads=cpus(),
@@ -490,130 +482,25 @@ class _Tree:
         if self.head == "vote":
             leaf = fitted.classes_[tree.value[:, 0].argmax(axis=1)]
         else:
-            leaf = _rounded(tree.value[:, :, 0])
+            leaf = rounded(tree.value[:, :, 0])
         found = {
             "feature": tree.feature.astype(np.int64),
-            "threshold": threshold if self._states else _rounded(threshold),
+            "threshold": threshold if self._states else rounded(threshold),
             "left": tree.children_left.astype(np.int64),
             "right": tree.children_right.astype(np.int64),
             "leaf": leaf,
         }
-        return _balanced(found) if self._states else found
+        return balanced(found) if self._states else found
 
-    def changed(self, tensors: Tensors, states: Labelled, rng: np.random.Generator) -> Tensors:
-        """The tree with a few numbers changed: thresholds, seldom what is compared or the action of a leaf."""
-        found = {name: tensor.copy() for name, tensor in tensors.items()}
-        inner, ends = np.flatnonzero(found["left"] != LEAF), np.flatnonzero(found["left"] == LEAF)
-        spans = np.ptp(states.rows, axis=0)
-        for _ in range(rng.geometric(0.5)):
-            step = rng.standard_normal() * 2.0 ** -rng.integers(1, 9)
-            if not len(inner) or rng.random() < (0.2 if self.head == "vote" else 0.5):
-                self._change_leaf(found["leaf"], rng.choice(ends), step, rng)
-                continue
-            node = rng.choice(inner)
-            if rng.random() < 0.1:
-                found["feature"][node] = rng.integers(states.rows.shape[1])
-                threshold = states.rows[rng.integers(len(states.rows)), found["feature"][node]]
-            else:
-                threshold = found["threshold"][node] + step * spans[found["feature"][node]]
-            # Between two states, of which there are at most 2**24; a float32 has room for the half below 2**23.
-            found["threshold"][node] = np.floor(threshold) + 0.5 if self._states else _rounded(threshold)
-        return found
-
-    def _change_leaf(self, leaf: NDArray[Any], node: int, step: float, rng: np.random.Generator) -> None:
-        action = self._game.action
-        if isinstance(action, Discrete):
-            leaf[node] = rng.integers(action.n)
-        else:
-            low, high = (
-                np.nan_to_num(np.array(bound), posinf=1.0, neginf=-1.0) for bound in (action.low, action.high)
-            )
-            leaf[node] = _rounded(np.clip(leaf[node] + step * (high - low), action.low, action.high))
+    def changing(self, states: Labelled, rng: np.random.Generator) -> Callable[[Tensors], Tensors]:
+        """What makes a candidate of the search."""
+        moves = Moves(self._game, states.rows)
+        return lambda tensors: moves.changed(tensors, rng)
 
     def finished(self, tensors: Tensors) -> Tensors:
-        """The same decisions for every finite observation from as few nodes as can be without moving any."""
-        nodes: list[_Node] = []
-        feature, threshold, left, right, leaf = tensors.values()
-
-        def grow(node: int, above: dict[int, float], upto: dict[int, float]) -> int:
-            """Append the subtree of a node that is reached where x > above and x <= upto."""
-            while left[node] != LEAF:
-                f, t = int(feature[node]), float(threshold[node])
-                if t >= upto.get(f, inf):
-                    node = left[node]
-                elif t <= above.get(f, -inf):
-                    node = right[node]
-                else:
-                    break
-            here = len(nodes)
-            if left[node] == LEAF:
-                nodes.append((NO_FEATURE, 0.0, LEAF, LEAF, leaf[node]))
-                return here
-            nodes.append((f, t, 0, 0, np.zeros_like(leaf[node])))
-            first = grow(left[node], above, {**upto, f: t})
-            second = grow(right[node], {**above, f: t}, upto)
-            ends = nodes[first], nodes[second]
-            if ends[0][2] == ends[1][2] == LEAF and np.array_equal(ends[0][4], ends[1][4]):
-                del nodes[here:]
-                nodes.append(ends[0])
-            else:
-                nodes[here] = (f, t, first, second, nodes[here][4])
-            return here
-
-        grow(0, {}, {})
-        found = _columns(nodes, tensors)
-        return _balanced(found) if self._states else found
-
-
-def _columns(nodes: Sequence[_Node], like: Tensors) -> Tensors:
-    """The tensors of nodes, of the same dtypes as others."""
-    columns = zip(*nodes, strict=True)
-    return {
-        name: np.array(column, tensor.dtype)
-        for (name, tensor), column in zip(like.items(), columns, strict=True)
-    }
-
-
-def _balanced(tensors: Tensors) -> Tensors:
-    """A tree that compares one feature alone, with the same decisions from the fewest leaves, and no deeper than so
-    many need."""
-    _, threshold, left, right, leaf = tensors.values()
-    limits: list[float] = []
-    ends: list[Any] = []
-
-    def read(node: int) -> None:
-        if left[node] == LEAF:
-            if ends and np.array_equal(ends[-1], leaf[node]):
-                limits.pop()  # one leaf serves both sides
-            else:
-                ends.append(leaf[node])
-            return
-        read(left[node])
-        limits.append(threshold[node])
-        read(right[node])
-
-    nodes: list[_Node] = []
-
-    def grow(first: int, last: int) -> int:
-        """Append the subtree of these leaves."""
-        here = len(nodes)
-        if first == last:
-            nodes.append((NO_FEATURE, 0.0, LEAF, LEAF, ends[first]))
-            return here
-        middle = (first + last) // 2
-        nodes.append((0, 0.0, 0, 0, ends[first]))
-        nodes[here] = (
-            0,
-            limits[middle],
-            grow(first, middle),
-            grow(middle + 1, last),
-            np.zeros_like(ends[first]),
-        )
-        return here
-
-    read(0)
-    grow(0, len(ends) - 1)
-    return _columns(nodes, tensors)
+        """The same decisions from fewer nodes."""
+        found = smallest(tensors)
+        return balanced(found) if self._states else found
 
 
 class _Linear:
@@ -643,16 +530,20 @@ class _Linear:
         weights = weights / spans
         return {"W": weights.astype(np.float32), "b": (biases - weights @ middle).astype(np.float32)}
 
-    def changed(self, tensors: Tensors, states: Labelled, rng: np.random.Generator) -> Tensors:
-        """The weights, each moved by a share of itself."""
-        step = 2.0 ** -rng.integers(1, 9)
-        return {
-            name: (tensor * (1.0 + step * rng.standard_normal(tensor.shape))).astype(np.float32)
-            for name, tensor in tensors.items()
-        }
+    def changing(self, states: Labelled, rng: np.random.Generator) -> Callable[[Tensors], Tensors]:
+        return lambda tensors: _moved(tensors, rng)
 
     def finished(self, tensors: Tensors) -> Tensors:
         return tensors
+
+
+def _moved(tensors: Tensors, rng: np.random.Generator) -> Tensors:
+    """Weights, each moved by a share of itself."""
+    step = 2.0 ** -rng.integers(1, 9)
+    return {
+        name: (tensor * (1.0 + step * rng.standard_normal(tensor.shape))).astype(np.float32)
+        for name, tensor in tensors.items()
+    }
 
 
 def _placed(
@@ -683,8 +574,8 @@ class _Table:
             numbers = np.stack(np.unravel_index(numbers, [part.n for part in space.spaces]), axis=1)
         return {"actions": self._teacher(numbers)}
 
-    def changed(self, tensors: Tensors, states: Labelled, rng: np.random.Generator) -> Tensors:
-        return tensors
+    def changing(self, states: Labelled, rng: np.random.Generator) -> Callable[[Tensors], Tensors]:
+        return lambda tensors: tensors
 
     def finished(self, tensors: Tensors) -> Tensors:
         return tensors
@@ -698,14 +589,6 @@ def _weights(states: Labelled) -> NDArray[np.float64]:
     """Of the states in a fit; the sum is rounded once, whatever adds it up."""
     mean = math.fsum(states.weights) / len(states.weights)
     return states.weights + FLOOR * mean if mean > 0.0 else np.ones(len(states.weights))
-
-
-def _rounded(numbers: Any) -> NDArray[np.float32]:
-    """float32 of few digits, for people."""
-    numbers = np.asarray(numbers)
-    short_ones = [float(f"{number:.{DIGITS}g}") for number in numbers.ravel().tolist()]
-    rounded: NDArray[np.float32] = np.array(short_ones, np.float32).reshape(numbers.shape)
-    return rounded
 
 
 # ---- lowering ----
@@ -749,8 +632,8 @@ def lower(
     """
     found = registry.game(game)
     teacher = agent_file(found, agent)
-    if to not in LAYER:
-        raise unknown("to", to, LAYER)
+    if to not in FAMILIES:
+        raise unknown("to", to, FAMILIES)
     if teacher.family.spec.draws:
         raise ValueError(
             f"agent is {teacher.name!r}, which draws its actions; allowed: one that decides alone"
@@ -783,7 +666,12 @@ def lower(
         student = _Tree(found, depth, leaves, seed)
     else:
         student = _Linear(found) if to == "linear" else _Table(found, teacher)
-    metadata = {"family": to, "layer": LAYER[to], "head": student.head, "version": FORMAT_VERSION}
+    metadata = {
+        "family": to,
+        "layer": LAYER.get(to, "subsymbolic"),
+        "head": student.head,
+        "version": FORMAT_VERSION,
+    }
     progress: list[Progress] = []
     stopped = ""
     try:
@@ -869,14 +757,16 @@ def _improvements(
         if found > value:
             value, best = found, player
         yield now(number + 1, 0)
-    for generation in count():
-        files = [best, *(made(student.changed(best.tensors, states, rng)) for _ in range(CANDIDATES - 1))]
-        values = source.values(files, generation)
-        first = int(values.argmax())  # of equals the first: what is as good changes nothing
-        if first > 0:
-            found = source.value(files[first])
-            if found > value:
-                value, best = found, files[first]
+    changing = student.changing(states, rng)
+    search = climb(
+        best.tensors,
+        value,
+        changing,
+        lambda candidates, generation: source.values([made(each) for each in candidates], generation),
+        lambda candidate: source.value(made(candidate)),
+    )
+    for generation, (tensors, reached, _) in enumerate(search):
+        best, value = made(tensors), reached
         yield now(rounds, (generation + 1) * (CANDIDATES - 1))
 
 

@@ -64,7 +64,7 @@ def model_of(game: str | Game, arguments: Mapping[str, Any]) -> Model:
     elif found.rules is blackjack:
         table, observations = _blackjack(setting)
     else:
-        known = [id for id in registry.games() if _has_model(registry.game(id))]
+        known = [id for id in registry.games() if has_model(registry.game(id))]
         raise ValueError(f"game is {found.id!r}; allowed: {', '.join(known)}, or a TabularGame")
     for s, actions in enumerate(table.rows):
         for a, row in enumerate(actions):
@@ -78,7 +78,8 @@ def model_of(game: str | Game, arguments: Mapping[str, Any]) -> Model:
     return Model(found, arguments, rows, [float(p) for p in table.initial_state_distrib], observations)
 
 
-def _has_model(game: Game) -> bool:
+def has_model(game: Game) -> bool:
+    """Whether there is one of the game as its id has it."""
     return game.spec.table is not None or game.rules is blackjack
 
 

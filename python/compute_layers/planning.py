@@ -350,6 +350,13 @@ def optimal_return(
 # ---- agents ----
 
 
+def exact_words(game: Game, actions: Actions) -> str:
+    """What a file says of the expected return of its policy."""
+    limit = game.entry.max_episode_steps or DEFAULT_LIMIT
+    exact, optimal = exact_return(game, actions), optimal_return(game)
+    return f"{exact:.6f} expected within {limit} steps, {optimal:.6f} at best"
+
+
 def agent_of(plan: Plan, path: Path | None = None) -> AgentFile:
     """A plan for an id as an agent, which has played the evaluation seeds.
 
@@ -371,15 +378,13 @@ def agent_of(plan: Plan, path: Path | None = None) -> AgentFile:
     if path is not None:
         command += ["--save", path.name]
     improved = f"{plan.improvements} improvements, " if plan.improvements else ""
-    limit = game.entry.max_episode_steps or DEFAULT_LIMIT
-    exact, optimal = exact_return(game, plan.actions), optimal_return(game)
     metadata = {
         "family": "table",
         "layer": "search",
         "head": "vote",
         "version": FORMAT_VERSION,
         "command": shlex.join(command),
-        "exact": f"{exact:.6f} expected within {limit} steps, {optimal:.6f} at best",
+        "exact": exact_words(game, plan.actions),
         "preparation": (
             f"{plan.method.replace('-', ' ')}, {improved}{plan.sweeps} sweeps, {1e3 * plan.seconds:.2g} ms"
         ),

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, cached_property
 from types import ModuleType
-from typing import Any
+from typing import Any, TypeVar
 
 from . import _core
 from .spec import ActionSpace, Discrete, Id, PolicySpec, Space, Spec
@@ -19,7 +19,7 @@ from .table import Table
 
 # Now, not when the first game is loaded: importing a subpackage binds its name in the package, where `games`
 # must remain the function.
-for _package in ("games", "policies", "planners"):
+for _package in ("games", "policies", "planners", "learners"):
     importlib.import_module(f".{_package}", __package__)
 
 NAMESPACE = "compute_layers/"
@@ -152,8 +152,8 @@ class Family:
 
 
 @dataclass(frozen=True, eq=False)
-class Planner:
-    """A planner, whose module ``rules`` is level python; fields as in :class:`Game`."""
+class _Kernel:
+    """What planners and learners have."""
 
     stem: str
     rules: ModuleType
@@ -163,6 +163,16 @@ class Planner:
     def name(self) -> str:
         """What reports and files call it: the stem."""
         return self.stem
+
+
+@dataclass(frozen=True, eq=False)
+class Planner(_Kernel):
+    """A planner, whose module ``rules`` is level python; fields as in :class:`Game`."""
+
+
+@dataclass(frozen=True, eq=False)
+class Learner(_Kernel):
+    """A learner, likewise."""
 
 
 def unknown(what: str, value: object, allowed: Iterable[str]) -> ValueError:
@@ -182,11 +192,12 @@ def _apart(
     games: Iterable[Mapping[str, Any]],
     policies: Iterable[Mapping[str, Any]],
     planners: Iterable[Mapping[str, Any]] = (),
+    learners: Iterable[Mapping[str, Any]] = (),
 ) -> None:
-    """Refuse a name of a family or planner that a game has too, or a planner's that a family has: digests, golden files
+    """Refuse a name of a family, planner or learner that something before it has too, games first: digests, golden files
     and benchmark rows are kept under these names."""
     taken = {name: f"game {entry['stem']!r}" for entry in games for name in (entry["stem"], *entry["ids"])}
-    for what, entries in (("policy family", policies), ("planner", planners)):
+    for what, entries in (("policy family", policies), ("planner", planners), ("learner", learners)):
         for entry in entries:
             stem = entry["stem"]
             if stem in taken:
@@ -194,7 +205,7 @@ def _apart(
             taken[stem] = f"{what} {stem!r}"
 
 
-_apart(_core.games(), _core.policies(), _core.planners())
+_apart(_core.games(), _core.policies(), _core.planners(), _core.learners())
 
 
 @cache
@@ -229,17 +240,30 @@ def families() -> dict[str, Family]:
     return found
 
 
+Kind = TypeVar("Kind", bound=_Kernel)
+
+
+def _kernels(kind: type[Kind], folder: str, entries: Iterable[Mapping[str, Any]]) -> dict[str, Kind]:
+    return {
+        entry["stem"]: kind(
+            entry["stem"],
+            importlib.import_module(f".{folder}.{entry['stem']}", __package__),
+            {"cpp": tuple(entry["cpp"]), "asm": tuple(entry["asm"])},
+        )
+        for entry in entries
+    }
+
+
 @cache
 def planners() -> dict[str, Planner]:
     """The planners by stem."""
-    return {
-        entry["stem"]: Planner(
-            entry["stem"],
-            importlib.import_module(f".planners.{entry['stem']}", __package__),
-            {"cpp": tuple(entry["cpp"]), "asm": tuple(entry["asm"])},
-        )
-        for entry in _core.planners()
-    }
+    return _kernels(Planner, "planners", _core.planners())
+
+
+@cache
+def learners() -> dict[str, Learner]:
+    """The learners by stem."""
+    return _kernels(Learner, "learners", _core.learners())
 
 
 def kernel_of(stem: str) -> str:
@@ -294,6 +318,18 @@ def planner(stem: str) -> Planner:
     known = planners()
     if stem not in known:
         raise unknown("planner", stem, known)
+    return known[stem]
+
+
+def learner(stem: str) -> Learner:
+    """The learner with this stem.
+
+    Raises:
+        ValueError: there is none.
+    """
+    known = learners()
+    if stem not in known:
+        raise unknown("learner", stem, known)
     return known[stem]
 
 

@@ -44,7 +44,7 @@ class Version:
 
 
 def sources(name: str) -> list[Version]:
-    """The versions of a game (by id or stem), a policy family or a planner (by stem), level python first.
+    """The versions of a game (by id or stem), a policy family, planner or learner (by stem), level python first.
 
     Raises:
         ValueError: there is no such thing; the message has the nearest name.
@@ -57,8 +57,10 @@ def sources(name: str) -> list[Version]:
         folder, stem = "policies", bare
     elif bare in registry.planners():
         folder, stem = "planners", bare
+    elif bare in registry.learners():
+        folder, stem = "learners", bare
     else:
-        known = [*stems.values(), *stems, *registry.families(), *registry.planners()]
+        known = [*stems.values(), *stems, *registry.families(), *registry.planners(), *registry.learners()]
         raise registry.unknown("name", name, known)
     return versions(folder, stem, _packaged)
 
@@ -96,7 +98,9 @@ def versions(folder: str, stem: str, read: Callable[[str], str | None]) -> list[
 
 def names(folder: str, stem: str, level: str) -> tuple[str, ...]:
     """The stems of the sources at a level. A game with the rules of another has a file of its own at level python
-    alone."""
+    alone; what learners share is a module there."""
+    if folder == "learners" and level == "python":
+        return (stem, "temporal_difference")
     kernel = registry.kernel_of(stem) if folder == "games" else stem
     if kernel == stem:
         return (stem,)

@@ -2,6 +2,7 @@
 #include "broken.hpp"
 
 #include <cstring>
+#include <initializer_list>
 
 namespace compute_layers::check {
 
@@ -257,6 +258,45 @@ void backup(const Sweep* s) {
     *s->change = change;
 }
 
+// ---- learners ----
+
+void padding_learns(const TdStep* s) {
+    TdStep more = *s;
+    more.valid = more.n;
+    kernel(&more);
+}
+
+void learns_too_early(const TdStep* s) {
+    for (int64_t i = 0; i < s->n; i += kLanes) {
+        TdStep group = *s;
+        group.n = kLanes;
+        group.valid = s->valid - i < kLanes ? s->valid - i : kLanes;
+        for (const int64_t** array : {&group.cells, &group.seen, &group.elapsed}) *array += i;
+        for (const double** array : {&group.reward, &group.uniform}) *array += i;
+        for (int64_t** array : {&group.next_cells, &group.action}) *array += i;
+        group.terminated += i;
+        group.target += i;
+        kernel(&group);
+    }
+}
+
+constexpr int64_t kMost = 64;  // lanes of a case
+
+void terminated_ignored(const TdStep* s) {
+    const uint8_t none[kMost] = {};
+    TdStep endless = *s;
+    endless.terminated = none;
+    kernel(&endless);
+}
+
+void truncated_ends(const TdStep* s) {
+    uint8_t over[kMost];
+    for (int64_t i = 0; i < s->n; ++i) over[i] = s->elapsed[i] < 0;
+    TdStep all = *s;
+    all.terminated = over;
+    kernel(&all);
+}
+
 }  // namespace
 
 // ---- against the ABI; each calls the kernel and breaks one thing ----
@@ -297,6 +337,7 @@ FUNCTION(check_frame, CALL "\tstr xzr, [sp, #16]\n\tret\n");
 
 #endif
 
+#define LEARN(name, catcher, function) {name, catcher, Place::learn, reinterpret_cast<void*>(function)}
 #define STEP(name, catcher, function) {name, catcher, Place::step, reinterpret_cast<void*>(function)}
 #define ACT(name, catcher, function) {name, catcher, Place::act, reinterpret_cast<void*>(function)}
 #define ACT_ON_ONE(name, catcher, function) \
@@ -355,6 +396,10 @@ const Broken kBroken[] = {
     SWEEP("the change is the last group's alone", "bytes", change_of_the_last_group),
     SWEEP("outcomes are added from the last to the first", "bytes", backup<Slip::descending>),
     SWEEP("the last of equally good actions wins", "bytes", backup<Slip::later_tie>),
+    LEARN("padding learns", "bytes", padding_learns),
+    LEARN("a lane learns before others have chosen", "bytes", learns_too_early),
+    LEARN("a terminated episode goes on", "bytes", terminated_ignored),
+    LEARN("a truncated episode ends like a terminated one", "bytes", truncated_ends),
 };
 const int kBrokenCount = sizeof(kBroken) / sizeof(kBroken[0]);
 

@@ -3,11 +3,12 @@
 #pragma once
 
 #include "batch.hpp"
+#include "learner.hpp"
 #include "planner.hpp"
 
 namespace compute_layers::check {
 
-enum class Place : int64_t { step, act, single_row, sweep };
+enum class Place : int64_t { step, act, single_row, sweep, learn };
 
 // Takes the place of a kernel; most call the one whose place they take.
 struct Broken {

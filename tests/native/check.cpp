@@ -21,7 +21,7 @@ namespace {
 
 #define EXPORT extern "C" __attribute__((visibility("default")))
 
-enum Kind : int64_t { kStep, kReset, kObserve, kAct, kPack, kSweep };
+enum Kind : int64_t { kStep, kReset, kObserve, kAct, kPack, kSweep, kLearn };
 
 // What a kernel may do with an array. The contents of an output before the call, and of scratch memory after
 // it, are nobody's; what is none is not there.
@@ -70,23 +70,31 @@ constexpr PolicyArray kPolicy[] = {
     {"stream", offsetof(PolicyBatch, stream), kWord, {kBoth, kNone}},
     {"scratch", offsetof(PolicyBatch, scratch), kLine, {Access::scratch, kNone}},
 };
-// An array of a Sweep, and what a planner may do.
-struct SweepArray {
+// An array of a Sweep or a TdStep, and what a planner or learner may do.
+struct PlainArray {
     const char* name;
     size_t offset;
     Access access;
 };
-constexpr SweepArray kPlanner[] = {
+constexpr PlainArray kPlanner[] = {
     {"counts", offsetof(Sweep, counts), kIn}, {"outcomes", offsetof(Sweep, outcomes), kIn},
     {"values", offsetof(Sweep, values), kIn}, {"next_values", offsetof(Sweep, next_values), kOut},
     {"best", offsetof(Sweep, best), kOut},    {"change", offsetof(Sweep, change), kOut},
 };
-// Of one number, which stands in the Sweep itself.
-constexpr const char* kDiscountName = "discount";
+constexpr PlainArray kLearner[] = {
+    {"values", offsetof(TdStep, values), kBoth},        {"cells", offsetof(TdStep, cells), kIn},
+    {"next_cells", offsetof(TdStep, next_cells), kOut}, {"seen", offsetof(TdStep, seen), kIn},
+    {"reward", offsetof(TdStep, reward), kIn},          {"elapsed", offsetof(TdStep, elapsed), kIn},
+    {"terminated", offsetof(TdStep, terminated), kIn},  {"uniform", offsetof(TdStep, uniform), kIn},
+    {"action", offsetof(TdStep, action), kOut},         {"target", offsetof(TdStep, target), kOut},
+};
+// Numbers which stand in the Sweep or the TdStep itself: the discount; alpha, gamma and epsilon.
+constexpr const char *kDiscountName = "discount", *kRatesName = "rates";
 // A new pointer belongs into one of the tables.
 static_assert(sizeof(Batch) == 8 * (5 + std::size(kBatch)));
 static_assert(sizeof(PolicyBatch) == 8 * (9 + std::size(kPolicy)));
 static_assert(sizeof(Sweep) == 8 * (3 + std::size(kPlanner)));
+static_assert(sizeof(TdStep) == 8 * (7 + std::size(kLearner)));
 
 // An array as the caller has it: contents before the call, and after it where the kernel may write.
 struct Array {
@@ -99,14 +107,14 @@ struct Array {
 // A call as the caller describes it, in the order of `names`.
 struct Call {
     int64_t kind;
-    void* entry;     // SelectStep, SelectAct, Reset, Observe, Pack or Backup
+    void* entry;     // SelectStep, SelectAct, Reset, Observe, Pack, Backup or Learn
     Pack* pack;      // of the policy of an act; null for none
     int64_t chosen;  // what `select` is told: in_play, single
     int64_t broken;  // which of kBroken takes the kernel's place; -1 for none
     int64_t placement;
     int64_t filling;  // the byte that outputs and scratch memory hold before the call
     int64_t n, valid, limit;
-    int64_t inputs, states, outputs, head;  // of a Sweep, n are its groups and outputs its actions
+    int64_t inputs, states, outputs, head;  // of a Sweep, n are its groups; outputs are actions
     int64_t starts;  // of the table of a tabular game, whose outcomes, states and actions are the three above
     const Array* arrays;
     int64_t count;
@@ -172,6 +180,9 @@ class Guarded {
             case kSweep:
                 place_sweep();
                 break;
+            case kLearn:
+                place_td_step();
+                break;
             default:
                 place_batch();
         }
@@ -204,7 +215,7 @@ class Guarded {
             if (!kernel) return;
         } else if (call_.kind == kPack) {
             arguments[1] = reinterpret_cast<uint64_t>(find("packed").data());
-        } else if (call_.kind != kSweep) {
+        } else if (call_.kind < kAct) {
             arguments[1] = reinterpret_cast<uint64_t>(find(kLanesName).data());
             arguments[2] = static_cast<uint64_t>(lanes_);
             if (call_.kind == kReset) arguments[3] = reinterpret_cast<uint64_t>(find(kOptionsName).data());
@@ -334,11 +345,29 @@ class Guarded {
         sweep.groups = call_.n;
         sweep.actions = call_.outputs;
         const Array* array = call_.arrays;
-        for (const SweepArray& a : kPlanner) {
+        for (const PlainArray& a : kPlanner) {
             point(&sweep, a.offset, add(a.name, *array++, kLine, a.access));
         }
         std::memcpy(&sweep.discount, array->data, sizeof sweep.discount);
         add_struct("sweep", &sweep, 1);
+    }
+
+    void place_td_step() {
+        TdStep step = {};
+        step.n = call_.n;
+        step.valid = call_.valid;
+        step.actions = call_.outputs;
+        step.end = call_.states * kLanes;
+        const Array* array = call_.arrays;
+        for (const PlainArray& a : kLearner) {
+            point(&step, a.offset, add(a.name, *array++, kLine, a.access));
+        }
+        double rates[3];
+        std::memcpy(rates, array->data, sizeof rates);
+        step.alpha = rates[0];
+        step.gamma = rates[1];
+        step.epsilon = rates[2];
+        add_struct("step", &step, 1);
     }
 
     static int64_t stride(const GuardedArray& memory) {
@@ -432,19 +461,22 @@ PolicyBatch plain(const Call& call, std::vector<Tensor>& tensors) {
 EXPORT int64_t check_fits(const Kernels* kernels) {
     return kernels->batch_bytes == sizeof(Batch) && kernels->policy_batch_bytes == sizeof(PolicyBatch) &&
            kernels->game_bytes == sizeof(Game) && kernels->policy_bytes == sizeof(Policy) &&
-           kernels->sweep_bytes == sizeof(Sweep);
+           kernels->sweep_bytes == sizeof(Sweep) && kernels->td_step_bytes == sizeof(TdStep);
 }
 
 // The names of the arrays of a Call of this kind, in order, separated by blanks; tensors come after them.
 EXPORT const char* check_names(int64_t kind) {
-    static std::string names[kSweep + 1];
+    static std::string names[kLearn + 1];
     std::string& list = names[kind];
     list.clear();
     if (kind == kAct || kind == kPack) {
         for (const PolicyArray& a : kPolicy) list += std::string(a.name) + " ";
     } else if (kind == kSweep) {
-        for (const SweepArray& a : kPlanner) list += std::string(a.name) + " ";
+        for (const PlainArray& a : kPlanner) list += std::string(a.name) + " ";
         list += kDiscountName;
+    } else if (kind == kLearn) {
+        for (const PlainArray& a : kLearner) list += std::string(a.name) + " ";
+        list += kRatesName;
     } else {
         for (const BatchArray& a : kBatch) list += std::string(a.name) + " ";
         if (kind != kStep) list += std::string(kLanesName) + " ";
@@ -456,10 +488,12 @@ EXPORT const char* check_names(int64_t kind) {
 // What a Call names as its `entry`; null if there is none.
 EXPORT void* check_entry(const Kernels* kernels, int64_t kind, const char* stem, int64_t assembly,
                          int64_t isa) {
-    if (kind == kSweep) {
-        const PlannerEntry* const entry = find(kernels->planners, kernels->planner_count, stem);
+    const auto plain = [&](const auto* entries, int64_t count) {
+        const auto* const entry = find(entries, count, stem);
         return entry ? reinterpret_cast<void*>((assembly ? entry->assembly : entry->cpp)[isa]) : nullptr;
-    }
+    };
+    if (kind == kSweep) return plain(kernels->planners, kernels->planner_count);
+    if (kind == kLearn) return plain(kernels->learners, kernels->learner_count);
     if (kind == kAct || kind == kPack) {
         const PolicyEntry* const entry = find(kernels->policies, kernels->policy_count, stem);
         if (!entry) return nullptr;

@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: MIT
+"""Level python of the learners, the executable specification of the other levels."""
