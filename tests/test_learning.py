@@ -107,7 +107,7 @@ def test_the_levels_agree_on_settings(arguments: dict[str, Any], method: str) ->
 
 
 @pytest.mark.parametrize("method", METHODS)
-@pytest.mark.parametrize("actions", [1, 2, 3, 4, 5, 6, 7, pytest.param(8, marks=pytest.mark.emulate)])
+@pytest.mark.parametrize("actions", [1, 2, 3, 4, 5, 6, 7, 8])
 @pytest.mark.parametrize("states", [1, 5, 40])
 def test_the_levels_agree_on_tables(states: int, actions: int, method: str) -> None:
     game = random_table(states, actions, seed=states * 10 + actions)
