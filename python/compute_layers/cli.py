@@ -211,7 +211,7 @@ def _train(
     method: Annotated[
         str | None,
         typer.Option(
-            help="cma-es, openai-es, threshold-search; the first that trains the family if left out."
+            help="cma-es, openai-es, threshold-search or ppo; the first that trains the family if left out."
         ),
     ] = None,
     head: Annotated[
@@ -225,7 +225,10 @@ def _train(
         int | None, typer.Option(help="Comparisons of a tree's decision, 4 if left out: threshold-search.")
     ] = None,
     evaluations: Annotated[
-        int | None, typer.Option(help="Candidates to evaluate at most, 10,000 if left out.")
+        int | None, typer.Option(help="Candidates to evaluate at most, 10,000 if left out: all but ppo.")
+    ] = None,
+    steps: Annotated[
+        int | None, typer.Option(help="Steps to learn from at most, 100,000 if left out: ppo.")
     ] = None,
     seconds: Annotated[float | None, typer.Option(help="Seconds to train at most.")] = None,
     save: Annotated[Path | None, typer.Option(help="Write the agent to this .safetensors file.")] = None,
@@ -243,7 +246,7 @@ def _train(
     from .training.run import Progress
 
     _check_outputs(save, to, checkpoint)
-    options = {"depth": depth, "evaluations": evaluations}
+    options = {"depth": depth, "evaluations": evaluations, "steps": steps}
     with _reports(f"{game}/{family}", seconds) as show:
 
         def report(at: Progress) -> None:
@@ -264,12 +267,11 @@ def _train(
             layers=None if layers is None else _numbers("--layers", layers),
             choices={} if activation is None else {"activation": activation},
             seconds=seconds,
+            checkpoint=checkpoint,
             resume=resume,
             report=report,
             **{name: value for name, value in options.items() if value is not None},
         )
-    if checkpoint is not None:
-        training.checkpoint.save(checkpoint)
     _hand_over(training, save, to)
 
 
