@@ -335,11 +335,14 @@ def _numbers(name: str, text: str) -> list[int]:
 def _lower(
     agent: Annotated[str, typer.Argument(help="The teacher: a shipped agent's name or a policy file.")],
     game: Annotated[str, typer.Option(help="The game's id.")],
-    to: Annotated[str, typer.Option(help="The family: tree, linear or table.")] = "tree",
+    to: Annotated[str, typer.Option(help="The family: tree, linear, mlp or table.")] = "tree",
     depth: Annotated[
         int | None, typer.Option(help="Comparisons of a tree's decision at most, 4 if left out.")
     ] = None,
     leaves: Annotated[int | None, typer.Option(help="Leaves of a tree at most.")] = None,
+    layers: Annotated[
+        str | None, typer.Option(help="Rows of the hidden layers of an mlp, 16 if left out.")
+    ] = None,
     seed: Annotated[int, typer.Option(help="Of all that is drawn.")] = 0,
     rounds: Annotated[int | None, typer.Option(help="Of play and fitting, 4 if left out.")] = None,
     evaluations: Annotated[
@@ -374,6 +377,7 @@ def _lower(
             to,
             depth=depth,
             leaves=leaves,
+            layers=None if layers is None else _numbers("--layers", layers),
             seed=seed,
             rounds=most,
             evaluations=budget,

@@ -58,11 +58,10 @@ SETTINGS: dict[str, Any] = {
     "gae_lambda": 0.95,
 }
 OF_GAME: dict[str, dict[str, Any]] = {
-    "CartPole-v1": {"n_steps": 32, "n_epochs": 20, "gamma": 0.98, "gae_lambda": 0.8},
     "Pendulum-v1": {"gamma": 0.9, "use_sde": True, "sde_sample_freq": 4},
     "MountainCar-v0": {"n_steps": 16, "gae_lambda": 0.98, "n_epochs": 4},
     "MountainCarContinuous-v0": {"gamma": 0.999, "gae_lambda": 0.9, "use_sde": True, "sde_sample_freq": 4},
-    "Acrobot-v1": {"gae_lambda": 0.94},
+    "Acrobot-v1": {"n_epochs": 4},
 }
 
 

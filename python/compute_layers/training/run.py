@@ -180,6 +180,26 @@ def perfect(game: Game, played: Rollout) -> bool:
     return threshold is not None and played.returns.mean() >= threshold and played.lengths.min() == limit
 
 
+def blas(*, scipy: bool = False) -> tuple[Any, str]:
+    """The libraries of linear algebra as threadpoolctl controls them, and the kernels that they chose for this CPU.
+
+    Args:
+        scipy: SciPy's wheel has one of its own, which counts only if this says so.
+
+    Raises:
+        ImportError: the package threadpoolctl is not installed.
+    """
+    from threadpoolctl import ThreadpoolController
+
+    controller = ThreadpoolController().select(user_api="blas")
+    kernels = {
+        f"{found['internal_api']} {found['version']} {found.get('architecture', 'unknown')}"
+        for found in controller.info()
+        if scipy or "scipy.libs" not in found["filepath"]
+    }
+    return controller, ", ".join(sorted(kernels)) or "unknown"
+
+
 def cpus() -> int:
     """Those that this process may use."""
     if hasattr(os, "sched_getaffinity"):
