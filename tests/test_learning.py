@@ -396,7 +396,7 @@ def test_ctrl_c_keeps_what_it_has(monkeypatch: pytest.MonkeyPatch, tmp_path: Pat
 def test_it_goes_on_from_a_checkpoint(tmp_path: Path) -> None:
     arguments: dict[str, Any] = {"method": "sarsa", "seed": 2, "steps": 30_000}
     whole = train("Blackjack-v1", "table", **arguments)
-    train("Blackjack-v1", "table", evaluations=9, **arguments).checkpoint.save(tmp_path / "half")
+    train("Blackjack-v1", "table", evaluations=9, checkpoint=tmp_path / "half", **arguments)
     rest = train("Blackjack-v1", "table", resume=tmp_path / "half", **arguments)
     assert_same(rest.file.tensors, whole.file.tensors)
     assert rest.file.metadata["command"] == whole.file.metadata["command"]
