@@ -328,6 +328,29 @@ def test_the_native_core_checks_what_it_is_given() -> None:
         _core.Learning(**good).run(0)
 
 
+def test_learning_is_for_one_call_at_a_time() -> None:
+    batch = Learning("FrozenLake-v1", "sarsa", seed=0).batch
+    inside: list[Any] = []
+
+    def rule(step: Any) -> None:
+        for call in (running.values, batch.observations, lambda: running.run(1)):
+            with pytest.raises(RuntimeError, match="in use by another call"):
+                call()
+            inside.append(call)
+
+    rates = {"alpha": 0.5, "gamma": 0.5, "epsilon": 0.5, "steps": 1, "seed": 0}
+    running = _core.Learning(batch=batch, learner="sarsa", level="python", isa=None, rule=rule, **rates)
+    running.run(1)
+    assert len(inside) == 3
+
+
+def test_rules_that_show_what_is_no_observation_are_stopped(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(registry.game("FrozenLake-v1").rules, "observe", lambda p, s: (16,))
+    learning = Learning("FrozenLake-v1", "sarsa", seed=0, level="python")
+    with pytest.raises(IndexError, match="an observation of the game is not of its observation space"):
+        learning.run(1)
+
+
 @pytest.mark.parametrize("level", [LEVELS[0], NATIVE[-1]], ids=str)
 def test_ctrl_c_ends_learning(level: cl.Level) -> None:
     learning = Learning("Taxi-v4", "q-learning", seed=0, steps=10**15, level=level.name, isa=level.isa)
