@@ -107,7 +107,7 @@ def test_the_levels_agree_on_settings(arguments: dict[str, Any], method: str) ->
 
 
 @pytest.mark.parametrize("method", METHODS)
-@pytest.mark.parametrize("actions", [1, 2, 3, 4, 5, 6, 7, pytest.param(8, marks=pytest.mark.emulate)])
+@pytest.mark.parametrize("actions", [1, 2, 3, 4, 5, 6, 7, 8])
 @pytest.mark.parametrize("states", [1, 5, 40])
 def test_the_levels_agree_on_tables(states: int, actions: int, method: str) -> None:
     game = random_table(states, actions, seed=states * 10 + actions)
@@ -328,6 +328,29 @@ def test_the_native_core_checks_what_it_is_given() -> None:
         _core.Learning(**good).run(0)
 
 
+def test_learning_is_for_one_call_at_a_time() -> None:
+    batch = Learning("FrozenLake-v1", "sarsa", seed=0).batch
+    inside: list[Any] = []
+
+    def rule(step: Any) -> None:
+        for call in (running.values, batch.observations, lambda: running.run(1)):
+            with pytest.raises(RuntimeError, match="in use by another call"):
+                call()
+            inside.append(call)
+
+    rates = {"alpha": 0.5, "gamma": 0.5, "epsilon": 0.5, "steps": 1, "seed": 0}
+    running = _core.Learning(batch=batch, learner="sarsa", level="python", isa=None, rule=rule, **rates)
+    running.run(1)
+    assert len(inside) == 3
+
+
+def test_rules_that_show_what_is_no_observation_are_stopped(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(registry.game("FrozenLake-v1").rules, "observe", lambda p, s: (16,))
+    learning = Learning("FrozenLake-v1", "sarsa", seed=0, level="python")
+    with pytest.raises(IndexError, match="an observation of the game is not of its observation space"):
+        learning.run(1)
+
+
 @pytest.mark.parametrize("level", [LEVELS[0], NATIVE[-1]], ids=str)
 def test_ctrl_c_ends_learning(level: cl.Level) -> None:
     learning = Learning("Taxi-v4", "q-learning", seed=0, steps=10**15, level=level.name, isa=level.isa)
@@ -396,7 +419,7 @@ def test_ctrl_c_keeps_what_it_has(monkeypatch: pytest.MonkeyPatch, tmp_path: Pat
 def test_it_goes_on_from_a_checkpoint(tmp_path: Path) -> None:
     arguments: dict[str, Any] = {"method": "sarsa", "seed": 2, "steps": 30_000}
     whole = train("Blackjack-v1", "table", **arguments)
-    train("Blackjack-v1", "table", evaluations=9, **arguments).checkpoint.save(tmp_path / "half")
+    train("Blackjack-v1", "table", evaluations=9, checkpoint=tmp_path / "half", **arguments)
     rest = train("Blackjack-v1", "table", resume=tmp_path / "half", **arguments)
     assert_same(rest.file.tensors, whole.file.tensors)
     assert rest.file.metadata["command"] == whole.file.metadata["command"]

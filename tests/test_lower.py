@@ -540,7 +540,7 @@ def test_a_saved_file_plays_its_recorded_return_at_every_level(tmp_path: Path) -
         ({"game": "CartPol-v1"}, "did you mean 'CartPole-v1'"),
         ({"agent": "pdd"}, "agent of CartPole-v1 is 'pdd'; allowed: .*did you mean 'pd'"),
         ({"agent": "random"}, "agent is 'random', which draws its actions"),
-        ({"to": "forrest"}, "to is 'forrest'; allowed: tree, linear, table"),
+        ({"to": "forrest"}, "to is 'forrest'; allowed: tree, linear, mlp, table"),
         ({"to": "table"}, "to is 'table'; the observations of CartPole-v1 are vectors of numbers"),
         (
             {"agent": "arrows", "game": "FrozenLake-v1", "to": "linear"},
@@ -574,7 +574,7 @@ def test_bad_types(name: str, value: Any) -> None:
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (("--to", "forest"), "to is 'forest'; allowed: tree, linear, table"),
+        (("--to", "forest"), "to is 'forest'; allowed: tree, linear, mlp, table"),
         (("--save", "agent.bin"), "allowed: a name that ends in .safetensors"),
         (("--save", "/no/such/x.safetensors"), "there is no directory '/no/such'"),
         (("--json", "/no/such/x.json"), "there is no directory '/no/such'"),

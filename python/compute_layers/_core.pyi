@@ -280,6 +280,10 @@ class Learning:
         steps: typing.SupportsInt | typing.SupportsIndex,
         seed: typing.SupportsInt | typing.SupportsIndex,
     ) -> None: ...
+    def repeat(self, times: typing.SupportsInt | typing.SupportsIndex) -> float:
+        """
+        Call the learner alone so many times, for measuring; the seconds that it took.
+        """
     def run(self, steps: typing.SupportsInt | typing.SupportsIndex) -> float:
         """
         Take so many steps of those that are left; the seconds that it took.

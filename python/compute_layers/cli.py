@@ -211,7 +211,7 @@ def _train(
     method: Annotated[
         str | None,
         typer.Option(
-            help="cma-es, openai-es, threshold-search, q-learning, sarsa; the first that trains the family if left out."
+            help="cma-es, openai-es, threshold-search, ppo, q-learning or sarsa; the first that trains the family if left out."
         ),
     ] = None,
     head: Annotated[
@@ -225,10 +225,14 @@ def _train(
         int | None, typer.Option(help="Comparisons of a tree's decision, 4 if left out: threshold-search.")
     ] = None,
     evaluations: Annotated[
-        int | None, typer.Option(help="Candidates to evaluate at most, 10,000 if left out.")
+        int | None,
+        typer.Option(
+            help="Candidates to evaluate at most, 10,000 if left out: all but ppo; of a table parts of its steps, of 20."
+        ),
     ] = None,
     steps: Annotated[
-        int | None, typer.Option(help="Of a table: steps after which alpha and epsilon are 0; 1,000,000.")
+        int | None,
+        typer.Option(help="Steps to learn from: at most 100,000 of ppo, 1,000,000 of a table, if left out."),
     ] = None,
     alpha: Annotated[float | None, typer.Option(help="Of a table: the step size at first, 0.1.")] = None,
     gamma: Annotated[float | None, typer.Option(help="Of a table: the discount, 0.999.")] = None,
@@ -279,12 +283,11 @@ def _train(
             layers=None if layers is None else _numbers("--layers", layers),
             choices={} if activation is None else {"activation": activation},
             seconds=seconds,
+            checkpoint=checkpoint,
             resume=resume,
             report=report,
             **{name: value for name, value in options.items() if value is not None},
         )
-    if checkpoint is not None:
-        training.checkpoint.save(checkpoint)
     _hand_over(training, save, to)
 
 
@@ -348,11 +351,14 @@ def _numbers(name: str, text: str) -> list[int]:
 def _lower(
     agent: Annotated[str, typer.Argument(help="The teacher: a shipped agent's name or a policy file.")],
     game: Annotated[str, typer.Option(help="The game's id.")],
-    to: Annotated[str, typer.Option(help="The family: tree, linear or table.")] = "tree",
+    to: Annotated[str, typer.Option(help="The family: tree, linear, mlp or table.")] = "tree",
     depth: Annotated[
         int | None, typer.Option(help="Comparisons of a tree's decision at most, 4 if left out.")
     ] = None,
     leaves: Annotated[int | None, typer.Option(help="Leaves of a tree at most.")] = None,
+    layers: Annotated[
+        str | None, typer.Option(help="Rows of the hidden layers of an mlp, 16 if left out.")
+    ] = None,
     seed: Annotated[int, typer.Option(help="Of all that is drawn.")] = 0,
     rounds: Annotated[int | None, typer.Option(help="Of play and fitting, 4 if left out.")] = None,
     evaluations: Annotated[
@@ -387,6 +393,7 @@ def _lower(
             to,
             depth=depth,
             leaves=leaves,
+            layers=None if layers is None else _numbers("--layers", layers),
             seed=seed,
             rounds=most,
             evaluations=budget,

@@ -22,6 +22,7 @@ import math
 import os
 import shlex
 import time
+import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
@@ -52,6 +53,7 @@ from .training.run import (
     VERIFICATION_SEED,
     Made,
     Tensors,
+    blas,
     cpus,
     stacked,
 )
@@ -59,10 +61,13 @@ from .trees import CANDIDATES, Moves, balanced, climb, rounded, smallest
 from .vector import VectorEnv
 
 SCHEMA = "compute_layers/lower/1"
-FAMILIES = ("tree", "linear", "table")  # of students
+FAMILIES = ("tree", "linear", "mlp", "table")  # of students
 DEPTH = 4
 DEEPEST = 32
+HIDDEN = (16,)  # rows of the hidden layers of an mlp, unless told otherwise
+MOST_ROWS = 2**12
 MOST_LEAVES = 2**16
+FITS = 500  # iterations in the fit of an mlp
 ROUNDS = 4
 MOST_ROUNDS = 1000
 LANES = 64  # episodes of a round
@@ -513,18 +518,12 @@ class _Linear:
     def fit(self, states: Labelled) -> Tensors:
         from sklearn.linear_model import LinearRegression, LogisticRegression
 
-        # Of like size, so that the solver converges.
-        middle, spans = states.rows.mean(axis=0), np.ptp(states.rows, axis=0)
-        spans[spans == 0.0] = 1.0
-        rows, counts = (states.rows - middle) / spans, _weights(states)
+        rows, counts, middle, spans = _of_like_size(states)
         if isinstance(self._action, Box):
             fitted = LinearRegression().fit(rows, states.actions, counts)
             weights, biases = fitted.coef_, fitted.intercept_
         else:
-            if len(np.unique(states.actions)) == 1:
-                raise ValueError(
-                    f"the teacher takes action {states.actions[0]} in every state; allowed for linear: two and more"
-                )
+            _require_two(states, "linear")
             fitted = LogisticRegression(C=1e3, max_iter=10_000).fit(rows, states.actions, counts)
             weights, biases = _placed(self._action.n, fitted.classes_, fitted.coef_, fitted.intercept_)
         weights = weights / spans
@@ -535,6 +534,66 @@ class _Linear:
 
     def finished(self, tensors: Tensors) -> Tensors:
         return tensors
+
+
+class _Mlp(_Linear):
+    """Students of the family ``mlp`` with the activation tanh.
+
+    Args:
+        layers: rows of the hidden ones.
+        seed: of the first weights and the order of the states.
+    """
+
+    def __init__(self, game: Game, layers: Sequence[int], seed: int) -> None:
+        super().__init__(game)
+        self._layers, self._seed = layers, seed
+
+    def fit(self, states: Labelled) -> Tensors:
+        from sklearn.exceptions import ConvergenceWarning
+        from sklearn.neural_network import MLPClassifier, MLPRegressor
+
+        rows, counts, middle, spans = _of_like_size(states)
+        kind = MLPRegressor if isinstance(self._action, Box) else MLPClassifier
+        if kind is MLPClassifier:
+            _require_two(states, "mlp")
+        actions = states.actions[:, 0] if states.actions.shape[1:] == (1,) else states.actions
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ConvergenceWarning)  # the search goes on from here
+            fitted = kind(
+                hidden_layer_sizes=self._layers,
+                activation="tanh",
+                solver="lbfgs",
+                max_iter=FITS,
+                random_state=self._seed,
+            ).fit(rows, actions, counts / counts.mean())
+        weights, biases = [part.T for part in fitted.coefs_], list(fitted.intercepts_)
+        if not isinstance(self._action, Box):
+            weights[-1], biases[-1] = _placed(self._action.n, fitted.classes_, weights[-1], biases[-1])
+        weights[0] = weights[0] / spans
+        biases[0] = biases[0] - weights[0] @ middle
+        return {
+            f"{name}{layer}": tensor.astype(np.float32)
+            for layer, pair in enumerate(zip(weights, biases, strict=True))
+            for name, tensor in zip("Wb", pair, strict=True)
+        }
+
+
+def _of_like_size(
+    states: Labelled,
+) -> tuple[NDArray[Any], NDArray[np.float64], NDArray[np.float32], NDArray[np.float32]]:
+    """The states with numbers of like size, so that solvers converge, their weights, and what was taken off and divided
+    by."""
+    middle, spans = states.rows.mean(axis=0), np.ptp(states.rows, axis=0)
+    spans[spans == 0.0] = 1.0
+    return (states.rows - middle) / spans, _weights(states), middle, spans
+
+
+def _require_two(states: Labelled, family: str) -> None:
+    """Refuse what no classifier can be fitted to."""
+    if len(np.unique(states.actions)) == 1:
+        raise ValueError(
+            f"the teacher takes action {states.actions[0]} in every state; allowed for {family}: two and more"
+        )
 
 
 def _moved(tensors: Tensors, rng: np.random.Generator) -> Tensors:
@@ -601,6 +660,7 @@ def lower(
     *,
     depth: int | None = None,
     leaves: int | None = None,
+    layers: Sequence[int] | None = None,
     seed: int = 0,
     rounds: int = ROUNDS,
     evaluations: int = EVALUATIONS,
@@ -615,9 +675,10 @@ def lower(
     Args:
         agent: the teacher: the name of a shipped agent, or the path of a ``.safetensors`` file.
         game: the id.
-        to: ``tree``, ``linear``, or ``table`` for games of numbered states.
+        to: ``tree``, ``linear``, ``mlp``, or ``table`` for games of numbered states.
         depth: comparisons of a decision of the tree at most, 1 to 32; None is 4.
         leaves: of the tree at most, 2 to 2¹⁶; None is no limit.
+        layers: rows of the hidden layers of an mlp; None is 16.
         seed: of all that is drawn, 0 to 2³² - 1.
         rounds: of teacher or student at play, at least one.
         evaluations: of candidates in the search, at most.
@@ -642,6 +703,11 @@ def lower(
         raise ValueError(f"depth is {depth}, leaves is {leaves}; allowed: None, family {to} is no tree")
     depth = parse_count("depth", DEPTH if depth is None else depth, DEEPEST)
     leaves = None if leaves is None else parse_count("leaves", leaves, MOST_LEAVES, least=2)
+    if to != "mlp" and layers is not None:
+        raise ValueError(f"layers is {list(layers)}; allowed: None, family {to} has no layers")
+    rows = [
+        parse_count("a number in layers", row, MOST_ROWS) for row in (HIDDEN if layers is None else layers)
+    ]
     seed = parse_count("seed", seed, 2**32 - 1, least=0)
     rounds = parse_count("rounds", rounds, MOST_ROUNDS)
     evaluations = parse_count("evaluations", evaluations, MOST_EVALUATIONS, least=0)
@@ -664,16 +730,22 @@ def lower(
     student: _Student
     if to == "tree":
         student = _Tree(found, depth, leaves, seed)
+    elif to == "mlp":
+        student = _Mlp(found, rows, seed)
     else:
         student = _Linear(found) if to == "linear" else _Table(found, teacher)
+    controller, kernels = blas(scipy=True)
     metadata = {
         "family": to,
         "layer": LAYER.get(to, "subsymbolic"),
         "head": student.head,
         "version": FORMAT_VERSION,
+        **({"activation": "tanh"} if to == "mlp" else {}),
     }
     progress: list[Progress] = []
     stopped = ""
+    # On one thread: the order of BLAS's sums must not depend on the number of cores.
+    limits = controller.limit(limits=1)
     try:
         source: _Source = (
             _Tabular(found, teacher) if found.default.table else _Simulation(found, teacher, rng)
@@ -693,6 +765,8 @@ def lower(
         if not progress:
             raise
         stopped = "interrupted"
+    finally:
+        limits.restore_original_limits()
 
     last = progress[-1]
     if stopped in ("seconds", "interrupted"):  # in the command counts stand for the clock
@@ -701,6 +775,7 @@ def lower(
     if to == "tree":
         command += ["--depth", str(depth)]
         command += [] if leaves is None else ["--leaves", str(leaves)]
+    command += ["--layers", ",".join(map(str, rows))] if to == "mlp" else []
     command += ["--seed", str(seed)]
     command += [] if rounds == ROUNDS else ["--rounds", str(rounds)]
     command += [] if evaluations == EVALUATIONS else ["--evaluations", str(evaluations)]
@@ -710,6 +785,7 @@ def lower(
         "steps": str(last.steps),
         "preparation": _preparation(last, teacher),
         "packages": ", ".join(f"{name} {version(name)}" for name in ("scikit-learn", "numpy")),
+        **({"blas": kernels} if to in ("linear", "mlp") else {}),
     }
     file = AgentFile("lowered", found, metadata, student.finished(last.tensors))
     players = [Agent(each, "auto", None, seed=0) for each in (teacher, file)]

@@ -26,7 +26,7 @@ from .models import has_model
 from .planning import exact_words
 from .registry import Family, Game, unknown
 from .rollout import parse_count, rollout
-from .training import cma_es, openai_es, temporal_difference, threshold_search
+from .training import cma_es, openai_es, ppo, temporal_difference, threshold_search
 from .training.checkpoint import Checkpoint
 from .training.checkpoint import read as read_checkpoint
 from .training.run import EVALUATION, LAYER, Made, Method, Progress, Run, Task, cpus
@@ -40,6 +40,7 @@ METHODS: dict[str, Method] = {
     "cma-es": cma_es.METHOD,
     "openai-es": openai_es.METHOD,
     "threshold-search": threshold_search.METHOD,
+    "ppo": ppo.METHOD,
     "q-learning": temporal_difference.Q_LEARNING,
     "sarsa": temporal_difference.SARSA,
 }
@@ -54,12 +55,10 @@ class Training(Made):
         stopped: why it ended: ``perfect``, ``converged``, the name of the budget, ``seconds`` or ``interrupted``.
         returns: float64 (1000,): of the evaluation seeds.
         progress: an entry for every generation, first the one of the checkpoint if training went on from there.
-        checkpoint: to go on from here.
     """
 
     returns: NDArray[np.float64]
     progress: list[Progress]
-    checkpoint: Checkpoint
 
     def as_dict(self) -> dict[str, Any]:
         """The training for a program; see ``schema``."""
@@ -107,6 +106,7 @@ def train(
     layers: Sequence[int] | None = None,
     choices: Mapping[str, str] | None = None,
     seconds: float | None = None,
+    checkpoint: str | os.PathLike[str] | None = None,
     resume: str | os.PathLike[str] | None = None,
     report: Callable[[Progress], None] = lambda progress: None,
     **options: Any,
@@ -125,7 +125,8 @@ def train(
         layers: rows of the hidden layers of a layered family; None is 64, 64.
         choices: of the family, by name; the first of those left out.
         seconds: at most, by a generation more; None is no limit.
-        resume: a checkpoint of a run that was asked for the same but for its budget. What comes out is what the run
+        checkpoint: write to this file what ``resume`` needs, at the end.
+        resume: the checkpoint of a run that was asked for the same but for its budget. What comes out is what the run
             would have given without an end in between.
         report: called after every generation.
         options: of the method, by name, as ``METHODS[method].options`` has them. One of them is its budget.
@@ -142,23 +143,26 @@ def train(
     seed = parse_count("seed", seed, 2**32 - 1, least=0)
     if seconds is not None and not seconds > 0:
         raise ValueError(f"seconds is {seconds}; allowed: more than 0")
+    for what, path in (("checkpoint", checkpoint), ("resume", resume)):
+        if path is not None and not chosen.resumes:
+            raise ValueError(f"{what} is {str(path)!r}; allowed: none, method {name} cannot go on later")
     settings = _settings(name, chosen, options)
     task = _task(found, registry.family(family), head, layers, choices or {}, seed, settings)
     run = chosen.begin(task)
 
     progress: list[Progress] = []
-    checkpoint: Checkpoint | None = None
+    kept: Checkpoint | None = None
     asked = _command(task, name, {**settings, chosen.budget: chosen.options[chosen.budget].default})
     stopped = ""
     if resume is not None:
-        checkpoint = _resumed(Path(resume), asked, task, run, chosen)
-        progress.append(checkpoint.last)
-        stopped = checkpoint.last.over if checkpoint.last.over != chosen.budget else ""
-    with closing(run.go(checkpoint.last if checkpoint else None)) as reached:
+        kept = _resumed(Path(resume), asked, task, run, chosen)
+        progress.append(kept.last)
+        stopped = kept.last.over if kept.last.over != chosen.budget else ""
+    with closing(run.go(kept.last if kept else None)) as reached:
         try:
             while not stopped:
                 at = next(reached)
-                checkpoint = Checkpoint(asked, run.made_with, at, run.state())
+                kept = Checkpoint(asked, run.made_with, at, run.state() if chosen.resumes else {})
                 progress.append(at)
                 stopped = at.over
                 if not stopped and seconds is not None and at.seconds >= seconds:
@@ -169,8 +173,10 @@ def train(
                 raise
             stopped = "interrupted"
 
-    assert checkpoint is not None
-    last = checkpoint.last
+    assert kept is not None
+    last = kept.last
+    if checkpoint is not None:
+        kept.save(Path(checkpoint))
     file = task.file(last.tensors)
     agent = Agent(file, "auto", None, seed=0)
     returns = rollout(found, agent, episodes=EVALUATION, threads=cpus()).returns
@@ -187,7 +193,7 @@ def train(
     }
     if family == "table" and has_model(found):
         file.metadata["exact"] = exact_words(found, file.tensors["actions"])
-    return Training(file=file, returns=returns, progress=progress, stopped=stopped, checkpoint=checkpoint)
+    return Training(file=file, returns=returns, progress=progress, stopped=stopped)
 
 
 def _words(seconds: float) -> str:

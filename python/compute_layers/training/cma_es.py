@@ -19,7 +19,7 @@ from gymnasium.error import DependencyNotInstalled
 from numpy.typing import NDArray
 
 from .population import EVALUATIONS, Points, Weights, generations, not_of_weights, require_generation, weights
-from .run import Method, Progress, State, Task, Tensors
+from .run import Method, Progress, State, Task, Tensors, blas
 
 DENSE = 100
 
@@ -54,7 +54,14 @@ class CMAES:
     """A run of it."""
 
     def __init__(self, task: Task) -> None:
-        self._blas, kernels = _blas()
+        try:
+            import cmaes  # noqa: F401
+
+            self._blas, kernels = blas()
+        except ImportError as problem:
+            raise DependencyNotInstalled(
+                f"training needs the package {problem.name}: pip install 'compute_layers[train]'"
+            ) from None
         self._task = task
         self._search = Search(weights(task), task.seed)
         require_generation(task, self._search)
@@ -88,25 +95,6 @@ class CMAES:
 
 def _copied(value: Any) -> Any:
     return np.array(value) if isinstance(value, np.ndarray | np.generic) else value
-
-
-def _blas() -> tuple[Any, str]:
-    """NumPy's BLAS as threadpoolctl controls it, and the kernels that it chose for this CPU."""
-    try:
-        import cmaes  # noqa: F401
-        from threadpoolctl import ThreadpoolController
-    except ImportError as problem:
-        raise DependencyNotInstalled(
-            f"training needs the package {problem.name}: pip install 'compute_layers[train]'"
-        ) from None
-    controller = ThreadpoolController().select(user_api="blas")
-    kernels = sorted(
-        f"{found['internal_api']} {found['version']} {found.get('architecture', 'unknown')}"
-        for found in controller.info()
-        if "scipy.libs"
-        not in found["filepath"]  # SciPy's wheel has a BLAS of its own, which is not used here
-    )
-    return controller, ", ".join(kernels) or "unknown"
 
 
 METHOD = Method(CMAES, not_of_weights, {"evaluations": EVALUATIONS}, "evaluations")

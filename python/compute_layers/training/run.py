@@ -80,8 +80,8 @@ class Progress:
     """Where training stands.
 
     Attributes:
-        seconds, evaluations, steps: spent so far; steps of the environment, verification included. Evaluations are of
-            candidates, or what the method counts instead.
+        seconds, evaluations, steps: spent so far. A search evaluates candidates, and its steps are all that were played,
+            in the verification too; another method says what it counts.
         recent: mean return of what was played last: of a generation its best candidate's.
         best: mean return of the best agent so far in its verification.
         tensors: the best agent's.
@@ -135,12 +135,14 @@ class Method:
         refusal: why it cannot train a family, for one game or (None) for any; empty if it can.
         options: that it has beside those of every method, by name.
         budget: which of them is the budget, an attribute of :class:`Progress`.
+        resumes: whether its runs have ``state`` and ``restore``.
     """
 
     begin: Callable[[Task], Run]
     refusal: Callable[[Family, Game | None], str]
     options: Mapping[str, Option]
     budget: str
+    resumes: bool = True
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -176,6 +178,26 @@ def perfect(game: Game, played: Rollout) -> bool:
     """Whether nothing is left to win: the reward threshold is reached and no episode ended before the limit."""
     limit, threshold = game.entry.max_episode_steps, game.entry.reward_threshold
     return threshold is not None and played.returns.mean() >= threshold and played.lengths.min() == limit
+
+
+def blas(*, scipy: bool = False) -> tuple[Any, str]:
+    """The libraries of linear algebra as threadpoolctl controls them, and the kernels that they chose for this CPU.
+
+    Args:
+        scipy: SciPy's wheel has one of its own, which counts only if this says so.
+
+    Raises:
+        ImportError: the package threadpoolctl is not installed.
+    """
+    from threadpoolctl import ThreadpoolController
+
+    controller = ThreadpoolController().select(user_api="blas")
+    kernels = {
+        f"{found['internal_api']} {found['version']} {found.get('architecture', 'unknown')}"
+        for found in controller.info()
+        if scipy or "scipy.libs" not in found["filepath"]
+    }
+    return controller, ", ".join(sorted(kernels)) or "unknown"
 
 
 def cpus() -> int:
