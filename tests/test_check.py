@@ -82,9 +82,9 @@ def test_everything_is_in_order_here() -> None:
     for family in registry.families().values():
         served = {level for level in NATIVE if level.isa in family.isas[level.name]}
         assert {level for subject, level in checked if subject == family.stem} == {checker.PYTHON, *served}
-    for planner in registry.planners().values():
-        served = {level for level in NATIVE if level.isa in planner.isas[level.name]}
-        assert {level for subject, level in checked if subject == planner.stem} == {checker.PYTHON, *served}
+    for other in (*registry.planners().values(), *registry.learners().values()):
+        served = {level for level in NATIVE if level.isa in other.isas[level.name]}
+        assert {level for subject, level in checked if subject == other.stem} == {checker.PYTHON, *served}
 
 
 def in_agreement(scenarios: Iterable[checker.Scenario], levels: list[cl.Level], python: int) -> None:
@@ -322,6 +322,24 @@ def test_a_wrong_sweep_is_caught(monkeypatch: pytest.MonkeyPatch, fault: int) ->
     assert all(checker.first_difference(s.play(checker.PYTHON), s.play(LEVEL)) for s in scenarios)
     stored = checker.stored_digests(planner.stem)[planner.stem]
     assert checker.planner_digest(planner, LEVEL, checker.SHORT_SWEEPS) != stored["short"]
+
+
+@pytest.mark.parametrize("stem", registry.learners())
+def test_a_wrong_table_is_caught(monkeypatch: pytest.MonkeyPatch, stem: str) -> None:
+    class Broken(checker.Learning):
+        def table(self) -> Any:
+            table = super().table()
+            if self.level == LEVEL.name:
+                table[-1, -1] = np.nextafter(table[-1, -1], np.inf)
+            return table
+
+    monkeypatch.setattr(checker, "Learning", Broken)
+    learner = registry.learner(stem)
+    scenarios = list(checker.learner_scenarios(learner, 0))
+    assert len({scenario.title for scenario in scenarios}) == len(scenarios)
+    assert checker.first_difference(scenarios[0].play(checker.PYTHON), scenarios[0].play(LEVEL))
+    stored = checker.stored_digests(stem)[stem]
+    assert checker.learner_digest(learner, LEVEL, checker.SHORT_STEPS) != stored["short"]
 
 
 # ---- what it says ----

@@ -68,6 +68,19 @@ def test_the_digests_of_planners_are_those_of_every_cpu(stem: str, level: cl.Lev
     assert checker.planner_digest(planner, level, checker.FULL_SWEEPS) == stored["full"]
 
 
+@pytest.mark.emulate
+@pytest.mark.parametrize("level", LEVELS, ids=str)
+@pytest.mark.parametrize("stem", registry.learners())
+def test_the_digests_of_learners_are_those_of_every_cpu(stem: str, level: cl.Level) -> None:
+    learner = registry.learner(stem)
+    if level.isa is not None and level.isa not in learner.isas[level.name]:
+        pytest.skip(f"{stem} has no kernel {level}")
+    stored = checker.stored_digests(stem)[stem]
+    assert checker.learner_digest(learner, level, checker.SHORT_STEPS) == stored["short"]
+    if level.isa is not None:
+        assert checker.learner_digest(learner, level, checker.FULL_STEPS) == stored["full"]
+
+
 @pytest.mark.parametrize("stem", registry.families())
 def test_the_short_digests_of_families_are_those_of_level_python(stem: str) -> None:
     python = cl.Level("python", None)

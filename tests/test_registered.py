@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""What is registered, game or policy family, has its page, golden file, digests and benchmark row; a planner has
-digests and a benchmark row."""
+"""What is registered, game or policy family, has its page, golden file, digests and benchmark row; a planner or
+learner has digests and a benchmark row."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ import golden
 from compute_layers import check, registry
 
 STEMS = {name: registry.game(name).stem if name in cl.games() else name for name in golden.names()}
+OTHERS = [*registry.planners(), *registry.learners()]
 
 everything = pytest.mark.parametrize("name", STEMS)
 with_docs = pytest.mark.skipif(not pages.DOCS.is_dir(), reason="the sdist has no docs")
@@ -33,7 +34,7 @@ def test_it_has_a_golden_file(name: str) -> None:
     assert (golden.GOLDEN / f"{name}.txt").exists(), f"python tools/golden.py {name}"
 
 
-@pytest.mark.parametrize("name", [*STEMS, *registry.planners()])
+@pytest.mark.parametrize("name", [*STEMS, *OTHERS])
 def test_it_has_digests(name: str) -> None:
     stored = check.stored_digests(STEMS.get(name, name)).get(name)
     assert stored is not None, "compute-layers check --update"
@@ -41,7 +42,7 @@ def test_it_has_digests(name: str) -> None:
 
 
 @with_docs
-@pytest.mark.parametrize("name", [*STEMS, *registry.planners()])
+@pytest.mark.parametrize("name", [*STEMS, *OTHERS])
 def test_it_has_a_benchmark_row(name: str) -> None:
     assert pages.ratios([name]), pages.COMMAND
 
@@ -60,7 +61,7 @@ def test_the_pages_are_up_to_date() -> None:
 def test_there_are_no_other_pages_and_digests() -> None:
     written = {path for folder in ("games", "policies") for path in (pages.DOCS / folder).glob("*.md")}
     assert written <= set(pages.pages())
-    assert {path.stem for path in check.DIGESTS.glob("*.json")} == {*STEMS.values(), *registry.planners()}
+    assert {path.stem for path in check.DIGESTS.glob("*.json")} == {*STEMS.values(), *OTHERS}
     for stem in STEMS.values():
         assert set(check.stored_digests(stem)) == {name for name in STEMS if STEMS[name] == stem}
 

@@ -35,18 +35,21 @@ from rich.text import Text
 from . import registry
 from .agents import FORMAT_VERSION, Agent, AgentFile, heads, sizes_of, tensor_forms
 from .batch import NO_LIMIT, Batch, Snapshot, rows_of
+from .learning import LANES, Learning
 from .pcg64 import PCG64
 from .planners.backup import Rows
 from .planning import Sweeper
-from .registry import Family, Game, Level, LevelUnavailable, Planner
+from .registry import Family, Game, Learner, Level, LevelUnavailable, Planner
 from .spec import ActionSpace, Box, Discrete, Space, Tuple, seen_by_policies
 from .table import Outcome
 
 DIGESTS = Path(__file__).parent / "digests"
+Subject = Game | Family | Planner | Learner  # what has digests
 SHORT, FULL = (4, 64), (64, 1000)  # lanes, which are seeded 0, 1, …, and steps of the two digests
 DIGEST_KEY = (2,)  # spawn key of the actions of the digests
 SHORT_ROWS, FULL_ROWS = 3, 67  # observations of each policy of the two digests of a family
 SHORT_SWEEPS, FULL_SWEEPS = 2, 40  # of each table of the two digests of a planner
+SHORT_STEPS, FULL_STEPS = 20, 1000  # of each lane and game of the two digests of a learner
 PYTHON = Level("python", None)
 PRINTED = 3  # mismatches of one row that are printed in full
 
@@ -672,7 +675,7 @@ def digest(game: Game, level: Level, lanes: int, steps: int) -> str:
 
 
 def stored_digests(stem: str) -> dict[str, dict[str, Any]]:
-    """The digests of a stem by id, or of a family or planner by its own stem: ``version``, ``short``, ``full``. Empty if there are none."""
+    """The digests of a stem by id, or of anything else by its stem: ``version``, ``short``, ``full``. Empty if there are none."""
     path = DIGESTS / f"{stem}.json"
     if not path.exists():
         return {}
@@ -680,8 +683,8 @@ def stored_digests(stem: str) -> dict[str, dict[str, Any]]:
     return found
 
 
-def store_digests(subject: Game | Family | Planner, short: str, full: str) -> str:
-    """Write the digests of a game, family or planner; the version counts how often they changed. Returns what was
+def store_digests(subject: Subject, short: str, full: str) -> str:
+    """Write the digests of a subject; the version counts how often they changed. Returns what was
     done."""
     stored = stored_digests(subject.stem)
     old = stored.get(subject.name)
@@ -968,6 +971,50 @@ def planner_digest(planner: Planner, level: Level, sweeps: int) -> str:
     return total.hexdigest()
 
 
+# ---- learners ----
+
+# Rules of every kind, numbered by the game or by us. The digests of learners hang on these games.
+LEARNT = ("FrozenLake-v1", "CliffWalkingSlippery-v1", "Taxi-v4", "Blackjack-v1")
+
+
+def learner_scenarios(learner: Learner, seed: int) -> Iterator[Scenario]:
+    """Tables that are learned, with a seed and rates made up."""
+    for key, (id, _) in enumerate(product(LEARNT, range(3))):
+        draw = Draw(seed, 14, key)
+        rates = {name: draw.real(0.0) for name in ("alpha", "gamma", "epsilon")}
+        yield _learning(learner, id, draw.below(2**32), rates)
+
+
+def _learning(learner: Learner, id: str, seed: int, rates: Mapping[str, float]) -> Scenario:
+    def play(level: Level) -> Trace:
+        trace = Trace()
+        learning = _begin(learner, id, level, 100, seed, rates)
+        for steps in (1, 19, 80):
+            learning.run(steps)
+            trace.add(f"step {learning.done}", values=learning.table())
+        return trace.finish()
+
+    said = ", ".join(f"{name} {rate:.3f}" for name, rate in rates.items())
+    return Scenario("learning", f"{id}, seed {seed}, {said}", play)
+
+
+def _begin(
+    learner: Learner, id: str, level: Level, rounds: int, seed: int, rates: Mapping[str, float]
+) -> Learning:
+    method = learner.stem.replace("_", "-")
+    return Learning(id, method, seed=seed, steps=rounds * LANES, level=level.name, isa=level.isa, **rates)
+
+
+def learner_digest(learner: Learner, level: Level, rounds: int) -> str:
+    """SHA-256 over the tables after so many steps of each lane, little-endian."""
+    total = hashlib.sha256()
+    for id in LEARNT:
+        learning = _begin(learner, id, level, rounds, 0, {})
+        learning.run(rounds)
+        total.update(learning.table().astype("<f8").tobytes())
+    return total.hexdigest()
+
+
 # ---- the report ----
 
 
@@ -976,7 +1023,7 @@ class Result:
     """What was found about one subject at one level.
 
     Attributes:
-        subject: a game's id, or the stem of a policy family or planner.
+        subject: a game's id, or the stem of a policy family, planner or learner.
         level: the level.
         checks: scenarios by kind of check.
         failures: a text for each scenario that failed.
@@ -1070,6 +1117,17 @@ class _Run:
             lambda level, short: planner_digest(planner, level, SHORT_SWEEPS if short else FULL_SWEEPS),
         )
 
+    def learner(self, learner: Learner, levels: Sequence[Level]) -> None:
+        """Check a learner at these levels."""
+        results = [Result(learner.stem, level) for level in levels]
+        native = [result for result in results if result.level.isa is not None]
+        self._against_python(learner.stem, list(learner_scenarios(learner, self._seed)), native, None)
+        self._finish(
+            learner,
+            results,
+            lambda level, short: learner_digest(learner, level, SHORT_STEPS if short else FULL_STEPS),
+        )
+
     def unavailable(self, subject: str, level: Level, reason: str) -> None:
         """Report what cannot be checked here."""
         self._print(Result(subject, level, reason=reason))
@@ -1114,7 +1172,7 @@ class _Run:
         result.seconds += time.perf_counter() - start
 
     def _finish(
-        self, subject: Game | Family | Planner, results: Sequence[Result], found: Callable[[Level, bool], str]
+        self, subject: Subject, results: Sequence[Result], found: Callable[[Level, bool], str]
     ) -> None:
         """Compare or write the digests, after everything else, and print the results."""
         wanted = self._digests(subject, results, found)
@@ -1126,7 +1184,7 @@ class _Run:
             self._say(f"{subject.name}: no digests were written: a check failed")
 
     def _digests(
-        self, subject: Game | Family | Planner, results: Sequence[Result], found: Callable[[Level, bool], str]
+        self, subject: Subject, results: Sequence[Result], found: Callable[[Level, bool], str]
     ) -> dict[str, Any]:
         """Compare the digests with the stored ones, or, to write new ones, with those of level python.
         Returns what they were compared with. ``found`` makes the short or the full one."""
@@ -1195,14 +1253,14 @@ def check(
     update: bool = False,
     console: Console | None = None,
 ) -> Report:
-    """Whether every level gives the bytes of level python, for games, policies and planners, on this machine.
+    """Whether every level gives the bytes of level python, for games, policies, planners and learners, on this machine.
 
-    A line is printed for each game, policy or planner at each level, and for each mismatch game, step, lane, field,
+    A line is printed for each of them at each level, and for each mismatch game, step, lane, field,
     both values and the command that replays it.
 
     Args:
         games: ids; all if empty. Policies are checked over the spaces of these games, and if it is empty
-            over made-up spaces too, and planners over made-up tables.
+            over made-up spaces too, planners over made-up tables, and learners play.
         levels: ``LEVEL`` or ``LEVEL:ISA``; all if empty.
         seed: of the random part, at least 0.
         update: write the digests of these games, and if none is named those of all else too, instead of
@@ -1242,6 +1300,10 @@ def check(
             run.planner(planner, [level for level in served if _written(level, planner)])
             for level in _unwritten(served, planner):
                 run.unavailable(planner.stem, level, "no such kernel is written")
+        for learner in () if games else registry.learners().values():
+            run.learner(learner, [level for level in served if _written(level, learner)])
+            for level in _unwritten(served, learner):
+                run.unavailable(learner.stem, level, "no such kernel is written")
     return run.report
 
 
@@ -1256,11 +1318,11 @@ def _serves(family: Family, game: Game) -> bool:
     return True
 
 
-def _unwritten(levels: Sequence[Level], subject: Game | Family | Planner) -> list[Level]:
+def _unwritten(levels: Sequence[Level], subject: Subject) -> list[Level]:
     """The levels that the subject lacks altogether, each once; a wider isa is nobody's duty."""
     lacking = {level.name: level for level in reversed(levels) if level.isa and not subject.isas[level.name]}
     return [level for level in levels if level in lacking.values()]
 
 
-def _written(level: Level, subject: Game | Family | Planner) -> bool:
+def _written(level: Level, subject: Subject) -> bool:
     return level.isa is None or level.isa in subject.isas[level.name]
