@@ -77,6 +77,8 @@ def test_the_same_seed_gives_the_same_agent() -> None:
     ("arguments", "words"),
     [
         ({"head": "threshold"}, "head is 'threshold'; allowed: argmax"),
+        ({"resume": "x"}, "resume is 'x'; allowed: none, method ppo cannot go on later"),
+        ({"checkpoint": "x"}, "checkpoint is 'x'; allowed: none, method ppo cannot go on later"),
         ({"steps": STEPS - 1}, f"steps is {STEPS - 1}; allowed: {STEPS} to"),
     ],
 )
