@@ -25,7 +25,7 @@ from compute_layers.spec import Box
 from compute_layers.vector import Env
 from conftest import assert_same, infinite_bounds, served
 
-pytest.importorskip("sklearn", reason="the extra lower is not installed")
+neural_network = pytest.importorskip("sklearn.neural_network", reason="the extra lower is not installed")
 
 EVERY_GAME = True  # see conftest.py
 GAME = "CartPole-v1"
@@ -313,6 +313,50 @@ def test_linear_students(game: str, agent: str, head: str) -> None:
         assert found.returns[1].mean() >= 495
 
 
+@pytest.mark.parametrize(
+    ("game", "agent", "head"),
+    [(GAME, "pd", "threshold"), ("MountainCar-v0", "swing", "argmax"), ("Pendulum-v1", "swing-up", "box")],
+)
+@infinite_bounds
+def test_students_that_are_networks(game: str, agent: str, head: str) -> None:
+    found = lower(agent, game, "mlp", layers=[6], rounds=1, evaluations=0)
+    file = found.file
+    assert (file.family.stem, file.head, file.layer) == ("mlp", head, "subsymbolic")
+    assert file.choices == {"activation": "tanh"}
+    assert file.tensors["W0"].shape == (6, len(lowering.observation_names(file.game)))
+    assert "--to mlp --layers 6 --seed 0" in file.metadata["command"]
+    assert file.metadata["blas"]
+    assert found.returns[1].mean() >= {GAME: 495, "MountainCar-v0": -110, "Pendulum-v1": -400}[game]
+
+
+@pytest.mark.parametrize("game", [GAME, "MountainCar-v0", "Pendulum-v1"])
+def test_a_network_is_scikit_learns(monkeypatch: pytest.MonkeyPatch, game: str) -> None:
+    """Scaling and the scores of the actions are folded into its layers."""
+    found = registry.game(game)
+    kinds = neural_network.MLPClassifier, neural_network.MLPRegressor
+    fits: list[Any] = []
+    for kind in kinds:
+        fit = kind.fit
+        monkeypatch.setattr(kind, "fit", lambda self, *given, fit=fit: fits.append(self) or fit(self, *given))
+    rng = np.random.default_rng(0)
+    space = found.observation
+    low, high = (np.clip(bound, -3, 3) for bound in (space.low, space.high))
+    rows = rng.uniform(low, high, (300, space.size)).astype(np.float32)
+    teacher = {GAME: "pd", "MountainCar-v0": "swing", "Pendulum-v1": "swing-up"}[game]
+    states = Labelled(rows, cl.load_agent(game, teacher)(rows), np.ones(300))
+    student = lowering._Mlp(found, [5, 4], 0)
+    metadata = {"family": "mlp", "layer": "subsymbolic", "version": "1", "head": student.head}
+    file = AgentFile("student", found, metadata | {"activation": "tanh"}, student.fit(states))
+    actions = Agent(file, "auto", None, seed=0)(rows)
+    scaled, *_ = lowering._of_like_size(states)
+    (fitted,) = fits
+    expected = fitted.predict(scaled)
+    if actions.dtype == np.int64:
+        assert (actions == expected).mean() > 0.99  # float32 rounds
+    else:
+        assert actions[:, 0] == pytest.approx(np.clip(expected, -2, 2), abs=1e-3)
+
+
 def test_actions_that_were_never_seen_are_never_taken() -> None:
     known, score, constant = np.array([0, 2]), np.array([[1.0, 2.0]]), np.array([0.5])
     weights, biases = lowering._placed(3, known, score, constant)
@@ -546,6 +590,9 @@ def test_a_saved_file_plays_its_recorded_return_at_every_level(tmp_path: Path) -
             {"agent": "arrows", "game": "FrozenLake-v1", "to": "linear"},
             "to is 'linear'; .* the numbers of states",
         ),
+        ({"to": "linear", "layers": [3]}, "layers is \\[3\\]; allowed: None, family linear has no layers"),
+        ({"to": "mlp", "layers": [0]}, "a number in layers is 0; allowed: 1 to 4096"),
+        ({"agent": "always-right", "to": "mlp"}, "the teacher takes action 1 in every state"),
         ({"to": "linear", "depth": 3}, "depth is 3, leaves is None; allowed: None"),
         ({"depth": 0}, "depth is 0; allowed: 1 to 32"),
         ({"depth": 33}, "depth is 33; allowed: 1 to 32"),

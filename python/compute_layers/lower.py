@@ -41,6 +41,7 @@ from . import registry
 from .agents import FORMAT_VERSION, Agent, AgentFile, agent_file
 from .batch import rows_of
 from .measure import Contestant, Interleaved, Timing, conditions_line, short
+from .planning import exact_return
 from .policies.tree import LEAF
 from .registry import Game, unknown
 from .rollout import DEFAULT_LIMIT, parse_count, rollout, rollout_population
@@ -364,7 +365,7 @@ class _Tabular:
         assert table is not None
         self.steps = 0
         self.seen = np.arange(table.states)
-        self._states, self._actions = table.states, table.actions
+        self._game, self._states, self._actions = game, table.states, table.actions
         self._limit = game.entry.max_episode_steps or DEFAULT_LIMIT
         self._starts = np.array(table.initial_state_distrib, np.float64)
         flat = [
@@ -382,7 +383,7 @@ class _Tabular:
             self._left.append(self._ahead(self._left[-1])[np.arange(self._states), self._teacher])
         self._costs = np.zeros((self._states, self._actions))
         self._visited = np.zeros(self._states, np.bool_)
-        self.goal = float(self._starts @ self._left[-1])
+        self.goal = self.value(teacher)
 
     def _choices(self, file: AgentFile) -> NDArray[np.int64]:
         chosen: NDArray[np.int64] = Agent(file, "auto", None, seed=0)(np.arange(self._states))
@@ -406,14 +407,7 @@ class _Tabular:
 
     def value(self, file: AgentFile) -> float:
         """What an agent returns, on average."""
-        choices = self._choices(file)
-        taken = self._by == choices[self._from]
-        start, end = self._from[taken], self._to[taken]
-        gains, share = (self._probability * self._reward)[taken], (self._probability * self._goes_on)[taken]
-        values = np.zeros(self._states)
-        for _ in range(self._limit):
-            values = _summed(start, gains + share * values[end], self._states)
-        return float(self._starts @ values)
+        return exact_return(self._game, self._choices(file))
 
     computed = value
 

@@ -29,7 +29,7 @@ from .rollout import parse_count, rollout
 from .training import cma_es, openai_es, ppo, temporal_difference, threshold_search
 from .training.checkpoint import Checkpoint
 from .training.checkpoint import read as read_checkpoint
-from .training.run import EVALUATION, LAYER, Made, Method, Progress, Run, Task, cpus
+from .training.run import EVALUATION, LAYER, Made, Method, Progress, Resumable, Task, cpus
 
 SCHEMA = "compute_layers/train/1"
 HIDDEN = (64, 64)  # rows of the hidden layers, unless told otherwise
@@ -143,26 +143,32 @@ def train(
     seed = parse_count("seed", seed, 2**32 - 1, least=0)
     if seconds is not None and not seconds > 0:
         raise ValueError(f"seconds is {seconds}; allowed: more than 0")
-    for what, path in (("checkpoint", checkpoint), ("resume", resume)):
-        if path is not None and not chosen.resumes:
-            raise ValueError(f"{what} is {str(path)!r}; allowed: none, method {name} cannot go on later")
     settings = _settings(name, chosen, options)
     task = _task(found, registry.family(family), head, layers, choices or {}, seed, settings)
     run = chosen.begin(task)
+    for what, path in (("checkpoint", checkpoint), ("resume", resume)):
+        if path is not None and not isinstance(run, Resumable):
+            raise ValueError(f"{what} is {str(path)!r}; allowed: none, method {name} cannot go on later")
 
     progress: list[Progress] = []
     kept: Checkpoint | None = None
     asked = _command(task, name, {**settings, chosen.budget: chosen.options[chosen.budget].default})
     stopped = ""
-    if resume is not None:
-        kept = _resumed(Path(resume), asked, task, run, chosen)
+    if resume is not None and isinstance(run, Resumable):
+        kept = read_checkpoint(Path(resume), asked, task, run, run.state())
+        spent, most = getattr(kept.last, chosen.budget), settings[chosen.budget]
+        if spent > most:
+            raise ValueError(
+                f"{chosen.budget} is {most}; allowed: from {spent} on, which the checkpoint has spent"
+            )
+        run.restore(kept.state)
         progress.append(kept.last)
         stopped = kept.last.over if kept.last.over != chosen.budget else ""
     with closing(run.go(kept.last if kept else None)) as reached:
         try:
             while not stopped:
                 at = next(reached)
-                kept = Checkpoint(asked, run.made_with, at, run.state() if chosen.resumes else {})
+                kept = Checkpoint(asked, run.made_with, at, run.state() if isinstance(run, Resumable) else {})
                 progress.append(at)
                 stopped = at.over
                 if not stopped and seconds is not None and at.seconds >= seconds:
@@ -198,18 +204,6 @@ def train(
 
 def _words(seconds: float) -> str:
     return f"{seconds:.1f} s" if seconds >= 0.1 else f"{1e3 * seconds:.2g} ms"
-
-
-def _resumed(path: Path, asked: str, task: Task, run: Run, method: Method) -> Checkpoint:
-    """The checkpoint in this file, from which the run now goes on."""
-    checkpoint = read_checkpoint(path, asked, task, run)
-    spent, budget = getattr(checkpoint.last, method.budget), task.options[method.budget]
-    if spent > budget:
-        raise ValueError(
-            f"{method.budget} is {budget}; allowed: from {spent} on, which the checkpoint has spent"
-        )
-    run.restore(checkpoint.state)
-    return checkpoint
 
 
 def _method(game: Game, family: Family, name: str | None) -> tuple[str, Method]:

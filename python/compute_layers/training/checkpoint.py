@@ -55,12 +55,13 @@ class Checkpoint:
         save_file(tensors, path, {"schema": SCHEMA, "asked": self.asked, **written})
 
 
-def read(path: Path, asked: str, task: Task, run: Run) -> Checkpoint:
+def read(path: Path, asked: str, task: Task, run: Run, fresh: State) -> Checkpoint:
     """The checkpoint of a run like this one.
 
     Args:
         asked: what the run was asked for, without its budget.
-        run: at its beginning.
+        run: what goes on.
+        fresh: its state at the beginning.
 
     Raises:
         FileNotFoundError: there is no such file.
@@ -92,7 +93,7 @@ def read(path: Path, asked: str, task: Task, run: Run) -> Checkpoint:
         raise ValueError(
             f"resume is {str(path)!r}, made with {_words(found.made_with)}; allowed: {_words(run.made_with)}"
         )
-    if difference := _difference(run.state(), found.state):
+    if difference := _difference(fresh, found.state):
         raise ValueError(f"resume is {str(path)!r}, which is damaged: {difference}")
     task.file(best)  # it must be an agent
     return found

@@ -35,7 +35,6 @@ from .run import (
     VERIFICATION_SEED,
     Method,
     Progress,
-    State,
     Task,
     Tensors,
     cpus,
@@ -115,7 +114,7 @@ def _batch(game: Game) -> Any:
 
 
 class PPO:
-    """A run of it."""
+    """A run of it, which cannot be resumed: what Stable-Baselines3 saves is a pickle, and lacks the environments."""
 
     label = "PPO"
 
@@ -208,12 +207,6 @@ class PPO:
             for name, tensor in zip("Wb", pair, strict=True)
         }
 
-    def state(self) -> State:
-        raise NotImplementedError  # that of Stable-Baselines3 is a pickle, without the environments
-
-    def restore(self, state: State) -> None:
-        raise NotImplementedError
-
 
 def _refusal(family: Family, game: Game | None) -> str:
     if family.stem != "mlp":
@@ -223,4 +216,4 @@ def _refusal(family: Family, game: Game | None) -> str:
     return ""
 
 
-METHOD = Method(PPO, _refusal, {"steps": STEPS}, "steps", resumes=False)
+METHOD = Method(PPO, _refusal, {"steps": STEPS}, "steps")

@@ -12,7 +12,7 @@ import shlex
 from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -114,10 +114,15 @@ class Run(Protocol):
     def made_with(self) -> Mapping[str, str]: ...
 
     def go(self, last: Progress | None) -> Generator[Progress, None, None]:
-        """Train, from the beginning or on from the progress that a checkpoint has, until it is over.
+        """Train, from the beginning or, if it has been restored, on from the progress of its checkpoint.
 
         What an interruption cuts short must leave no trace in the result.
         """
+
+
+@runtime_checkable
+class Resumable(Protocol):
+    """A run that can be written down, to go on later."""
 
     def state(self) -> State:
         """What ``restore`` needs to go on after the latest progress as if nothing had been between."""
@@ -135,14 +140,12 @@ class Method:
         refusal: why it cannot train a family, for one game or (None) for any; empty if it can.
         options: that it has beside those of every method, by name.
         budget: which of them is the budget, an attribute of :class:`Progress`.
-        resumes: whether its runs have ``state`` and ``restore``.
     """
 
     begin: Callable[[Task], Run]
     refusal: Callable[[Family, Game | None], str]
     options: Mapping[str, Option]
     budget: str
-    resumes: bool = True
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
