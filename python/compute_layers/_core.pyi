@@ -197,6 +197,7 @@ class Player:
         """
         Call self as a function.
         """
+    @typing.overload
     def __init__(
         self,
         *,
@@ -211,6 +212,25 @@ class Player:
         high: collections.abc.Sequence[typing.SupportsFloat | typing.SupportsIndex],
         draws: bool,
         rule: typing.Any,
+    ) -> None: ...
+    @typing.overload
+    def __init__(
+        self,
+        *,
+        game: str,
+        level: str,
+        isa: str | None,
+        shape: Shape,
+        table: Table | None,
+        params: collections.abc.Sequence[typing.SupportsFloat | typing.SupportsIndex],
+        settings: collections.abc.Sequence[typing.SupportsInt | typing.SupportsIndex],
+        low: collections.abc.Sequence[typing.SupportsFloat | typing.SupportsIndex],
+        high: collections.abc.Sequence[typing.SupportsFloat | typing.SupportsIndex],
+        rule: typing.Any,
+        fields: collections.abc.Sequence[str],
+        integers: collections.abc.Sequence[bool],
+        least: collections.abc.Sequence[typing.SupportsFloat | typing.SupportsIndex],
+        most: collections.abc.Sequence[typing.SupportsFloat | typing.SupportsIndex],
     ) -> None: ...
     def _act(self, observation: typing.Any) -> typing.Any: ...
     def _seed(
@@ -261,6 +281,7 @@ def rollout(
     options: collections.abc.Sequence[typing.SupportsFloat | typing.SupportsIndex],
     limit: typing.SupportsInt | typing.SupportsIndex,
     player: Player,
+    search_rule: typing.Any,
     episodes: typing.SupportsInt | typing.SupportsIndex,
     seed: typing.SupportsInt | typing.SupportsIndex,
     num_envs: typing.SupportsInt | typing.SupportsIndex,

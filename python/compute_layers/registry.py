@@ -19,11 +19,12 @@ from .table import Table
 
 # Now, not when the first game is loaded: importing a subpackage binds its name in the package, where `games`
 # must remain the function.
-for _package in ("games", "policies", "planners"):
+for _package in ("games", "policies", "planners", "searches"):
     importlib.import_module(f".{_package}", __package__)
 
 NAMESPACE = "compute_layers/"
 LEVELS = ("python", "cpp", "asm")  # slow to fast
+SEARCHES = ("shooting", "cem")  # families without kernels of their own: they step the game's
 
 
 class LevelUnavailable(RuntimeError):
@@ -225,6 +226,17 @@ def families() -> dict[str, Family]:
 
 
 @cache
+def searches() -> dict[str, Family]:
+    """The policy families that plan by playing copies of the game, by stem. At every level they are served for a game
+    where the game is: they have no isas."""
+    found = {}
+    for stem in SEARCHES:
+        rules = importlib.import_module(f".searches.{stem}", __package__)
+        found[stem] = Family(stem, rules.SPEC, rules, {})
+    return found
+
+
+@cache
 def planners() -> dict[str, Planner]:
     """The planners by stem."""
     return {
@@ -269,12 +281,12 @@ def game(id: str | Game) -> Game:
 
 
 def family(stem: str) -> Family:
-    """The policy family with this stem.
+    """The policy family with this stem, one that plans included.
 
     Raises:
         ValueError: there is none.
     """
-    known = families()
+    known = families() | searches()
     if stem not in known:
         raise unknown("family", stem, known)
     return known[stem]
