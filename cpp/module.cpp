@@ -751,12 +751,12 @@ class PyPlayer {
     PyPlayer(const std::string& stem, const std::string& level, const std::optional<std::string>& isa,
              const std::string& head, const Shape& shape, const std::vector<py::array>& tensors,
              std::vector<int64_t> choices, std::vector<float> low, std::vector<float> high, bool draws,
-             const py::object& rule)
+             int64_t steps, const py::object& rule)
         : shape_(shape),
           player_(std::make_unique<Player>(
               make_policy(stem, level, isa, rule, shape), shape,
               Parameters{head_of(head), sources(tensors), std::move(choices), std::move(low), std::move(high),
-                         draws})),
+                         draws, steps})),
           workspace_(std::make_unique<Player::Workspace>(*player_)) {}
 
     // A policy that plans, of states. Field f of a state must lie between least[f] and most[f]. An optional
@@ -813,7 +813,7 @@ class PyPlayer {
     // checks and conversions of `call`; null and no error if it is anything else.
     PyObject* call_exactly(PyObject* observation) {
         const Shape& shape = shape_;
-        if (!shape.actions || search_) return nullptr;
+        if (!shape.actions || search_ || player_->sees_time()) return nullptr;
         const void* data;
         if (shape.observations) {
             const size_t size = shape.radix.size();
@@ -845,11 +845,13 @@ class PyPlayer {
         return PyLong_FromLongLong(action);
     }
 
-    py::object call(const py::object& observation) {
+    // `elapsed`: None, or of a policy that sees the time a number for all rows, or one for each.
+    py::object call(const py::object& observation, const py::object& elapsed) {
         const Use use(used_);
         const Shape& shape = shape_;
         const py::array given = array_of(observation);
         if (search_) {
+            take_elapsed(elapsed, 0);
             take_states(given);
             return given.ndim() == 1 ? act_one(states_.data()) : act_rows(states_.data(), given.shape(0));
         }
@@ -859,6 +861,7 @@ class PyPlayer {
             throw py::value_error("observation has shape " + text(given.attr("shape")) +
                                   "; allowed: " + allowed());
         }
+        take_elapsed(elapsed, rank == 1 ? 1 : given.shape(0));
         const void* data;
         py::array holder;
         const char kind = given.dtype().kind();
@@ -877,7 +880,7 @@ class PyPlayer {
         return act_rows(data, given.shape(0));
     }
 
-    // Seconds for `times` rounds of decisions on the rows of `observation`; no Python between.
+    // Seconds for `times` rounds of decisions on the rows of `observation`, all of step 0; no Python between.
     double repeat(const py::object& batch, int64_t times) {
         const Use use(used_);
         const Shape& shape = shape_;
@@ -891,6 +894,7 @@ class PyPlayer {
         }
         const int64_t n = observation.shape(0);
         grow(n);
+        elapsed_.assign(player_ && player_->sees_time() ? static_cast<size_t>(n) : 0, 0);
         Arena arena;
         const size_t action = arena.reserve(1, static_cast<size_t>(n) * shape.action_bytes());
         arena.allocate();
@@ -940,7 +944,30 @@ class PyPlayer {
         if (search_) {
             search_->act_rows(static_cast<const double*>(rows), action, n, streams_.data(), capacity_);
         } else {
-            player_->act(*workspace_, rows, action, n, streams_.data(), capacity_);
+            player_->act(*workspace_, rows, elapsed_.data(), action, n, streams_.data(), capacity_);
+        }
+    }
+
+    // Fills `elapsed_`, for n rows.
+    void take_elapsed(const py::object& given, int64_t n) {
+        const std::string allowed = "; allowed: integers from 0 on, one or one for each observation";
+        if (search_ || !player_->sees_time()) {
+            if (given.is_none()) return;
+            throw py::type_error("elapsed is " + text(given) + "; allowed: None, this policy does not see it");
+        }
+        const py::array array = py::array::ensure(given);
+        if (given.is_none() || !array || (array.dtype().kind() != 'i' && array.dtype().kind() != 'u')) {
+            PyErr_Clear();
+            throw py::type_error("elapsed is " + text(given) + allowed);
+        }
+        if (array.ndim() != 0 && (array.ndim() != 1 || array.shape(0) != n)) {
+            throw py::value_error("elapsed has shape " + text(array.attr("shape")) + allowed);
+        }
+        const Integers steps(array);
+        elapsed_.assign(static_cast<size_t>(n), 0);
+        for (int64_t i = 0; i < n; ++i) elapsed_[static_cast<size_t>(i)] = steps.data()[array.ndim() ? i : 0];
+        for (const int64_t step : elapsed_) {
+            if (step < 0) throw py::value_error("elapsed is " + std::to_string(step) + allowed);
         }
     }
 
@@ -1075,6 +1102,7 @@ class PyPlayer {
     // One that sees observations, or
     std::unique_ptr<Player> player_;
     std::unique_ptr<Player::Workspace> workspace_;
+    std::vector<int64_t> elapsed_;
     // one that plans, of states.
     std::optional<SearchPlan> plan_;
     std::vector<std::string> fields_;
@@ -1530,10 +1558,10 @@ PYBIND11_MODULE(_core, m, py::mod_gil_not_used()) {
         py::custom_type_setup([](PyHeapTypeObject* type) { type->ht_type.tp_call = call_player; }))
         .def(py::init<const std::string&, const std::string&, const std::optional<std::string>&,
                       const std::string&, const Shape&, const std::vector<py::array>&, std::vector<int64_t>,
-                      std::vector<float>, std::vector<float>, bool, const py::object&>(),
+                      std::vector<float>, std::vector<float>, bool, int64_t, const py::object&>(),
              py::kw_only(), py::arg("stem"), py::arg("level"), py::arg("isa"), py::arg("head"),
              py::arg("shape"), py::arg("tensors"), py::arg("choices"), py::arg("low"), py::arg("high"),
-             py::arg("draws"), py::arg("rule"))
+             py::arg("draws"), py::arg("steps"), py::arg("rule"))
         .def(py::init<const std::string&, const std::string&, const std::optional<std::string>&, const Shape&,
                       std::optional<std::shared_ptr<PyTable>>, const std::vector<double>&,
                       const std::vector<int64_t>&, std::vector<float>, std::vector<float>, const py::object&, std::vector<std::string>,
@@ -1544,7 +1572,7 @@ PYBIND11_MODULE(_core, m, py::mod_gil_not_used()) {
         .def("repeat", &PyPlayer::repeat, py::arg("observation"), py::arg("times"))
         .def_property("_streams", &PyPlayer::streams, &PyPlayer::set_streams)
         .def("_seed", &PyPlayer::seed, py::arg("low"), py::arg("high"))
-        .def("_act", &PyPlayer::call, py::arg("observation"));
+        .def("_act", &PyPlayer::call, py::arg("observation"), py::arg("elapsed") = py::none());
 
     m.def("rollout", &run_rollout, py::kw_only(), py::arg("stem"), py::arg("level"), py::arg("isa"),
           py::arg("shape"), py::arg("table"), py::arg("rules"), py::arg("params"), py::arg("options"),

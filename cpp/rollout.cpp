@@ -41,7 +41,7 @@ class Observer final : public Decider {
     bool draws() const override { return player_.draws(); }
     void act(const Batch& b, int64_t rows, int64_t, const int64_t*, uint64_t* stream, int64_t stride,
              const Stop&) override {
-        player_.act(workspace_, b.observation, const_cast<void*>(b.action), rows, stream, stride);
+        player_.act(workspace_, b.observation, b.elapsed, const_cast<void*>(b.action), rows, stream, stride);
     }
 
   private:

@@ -7,6 +7,8 @@
 #include <limits>
 #include <numeric>
 
+#include "stepper.hpp"
+
 namespace compute_layers {
 
 namespace {
@@ -33,21 +35,14 @@ NativeSearch::NativeSearch(Simulator simulator, const SearchSettings& settings)
     : game_(std::move(simulator.game)),
       settings_(settings),
       lanes_(simulator.shape, settings.candidates, kNoLimit, simulator.table),
-      width_(simulator.shape.action),
       low_(std::move(simulator.low)),
       high_(std::move(simulator.high)) {
     const Shape& shape = lanes_.shape;
     const size_t candidates = static_cast<size_t>(settings.candidates);
     const size_t horizon = static_cast<size_t>(settings.horizon);
-    const size_t numbers = horizon * static_cast<size_t>(width_);
-    if (shape.actions) {
-        integers_.resize(candidates * numbers);
-        mean_.resize(horizon * static_cast<size_t>(shape.actions));
-    } else {
-        floats_.resize(candidates * numbers);
-        mean_.resize(numbers);
-        deviation_.resize(numbers);
-    }
+    actions_.resize(horizon * static_cast<size_t>(lanes_.batch.n) * shape.action_bytes());
+    mean_.resize(horizon * static_cast<size_t>(shape.outputs()));
+    if (!shape.actions) deviation_.resize(mean_.size());
     totals_.resize(candidates);
     ended_.resize(candidates);
     ranking_.resize(candidates);
@@ -61,24 +56,29 @@ NativeSearch::NativeSearch(Simulator simulator, const SearchSettings& settings)
 
 void NativeSearch::plan(const double* root, bool goes_on, void* plan, uint64_t* stream, int64_t stride,
                         int64_t lane) {
-    const size_t horizon = static_cast<size_t>(settings_.horizon);
-    const size_t bytes = horizon * lanes_.shape.action_bytes();
+    const size_t done = static_cast<size_t>(settings_.commit) * lanes_.shape.action_bytes();
     baseline::Pcg64 rng(stream, stride, lane);
 
     // [1] one noise for all candidates
     const uint64_t noise = rng.next64();
 
+    const int64_t rest = settings_.horizon - settings_.commit;
+    bool fitted = false;
+    if (goes_on && rest > 0 && settings_.iterations > 1) {
+        put(0, static_cast<const std::byte*>(plan) + done, rest);
+        expect(rest);
+        fitted = true;
+    }
     double best = 0.0;
     for (int64_t k = 0; k < settings_.iterations; ++k) {
-        // [2] candidates: uniform at first, with the rest of the plan before them; then like the elites
+        // [2] candidates
         for (int64_t c = 0; c < settings_.candidates; ++c) {
             int64_t kept = 0;
             if (k == 0 && c == 0 && goes_on) {
-                kept = settings_.horizon - settings_.commit;
-                const size_t done = bytes / horizon * static_cast<size_t>(settings_.commit);
-                std::memcpy(sequence(0), static_cast<const std::byte*>(plan) + done, bytes - done);
+                kept = rest;
+                put(0, static_cast<const std::byte*>(plan) + done, rest);
             }
-            draw(rng, c, kept, k > 0);
+            draw(rng, c, kept, fitted);
         }
 
         // [3] returns
@@ -93,79 +93,116 @@ void NativeSearch::plan(const double* root, bool goes_on, void* plan, uint64_t* 
         const double greatest = totals_[static_cast<size_t>(ranking_[0])];
         if (k == 0 || greatest > best) {
             best = greatest;
-            std::memcpy(plan, sequence(ranking_[0]), bytes);
+            get(ranking_[0], plan);
         }
 
         // [5] the distribution of the elites
-        if (k + 1 < settings_.iterations) fit();
+        if (k + 1 < settings_.iterations) {
+            fit();
+            fitted = true;
+        }
     }
     rng.store();
 }
 
 void NativeSearch::draw(baseline::Pcg64& rng, int64_t candidate, int64_t from, bool fitted) {
-    if (const int64_t actions = lanes_.shape.actions) {
-        int64_t* const action = static_cast<int64_t*>(sequence(candidate));
-        for (int64_t i = from; i < settings_.horizon; ++i) {
-            action[i] = fitted ? draw_index(rng, mean_.data() + i * actions, actions) : rng.integers(actions);
-        }
-        return;
-    }
-    float* const number = static_cast<float*>(sequence(candidate));
-    for (int64_t i = from * width_; i < settings_.horizon * width_; ++i) {
-        const double low = double{low_[static_cast<size_t>(i % width_)]};
-        const double high = double{high_[static_cast<size_t>(i % width_)]};
-        if (!fitted) {
-            number[i] = static_cast<float>(rng.uniform(low, high));
+    for (int64_t position = from; position < settings_.horizon; ++position) {
+        const size_t first = static_cast<size_t>(position * lanes_.shape.outputs());
+        if (const int64_t actions = lanes_.shape.actions) {
+            *at<int64_t>(position, candidate) =
+                fitted ? draw_index(rng, mean_.data() + first, actions) : rng.integers(actions);
             continue;
         }
-        const size_t at = static_cast<size_t>(i);
-        double x = mean_[at] + (deviation_[at] * draw_normal(rng));
-        x = x < low ? low : x;
-        x = x > high ? high : x;
-        number[i] = static_cast<float>(x);
+        float* const action = at<float>(position, candidate);
+        for (size_t k = 0; k < low_.size(); ++k) {
+            const double low = double{low_[k]}, high = double{high_[k]};
+            if (!fitted) {
+                action[k] = static_cast<float>(rng.uniform(low, high));
+                continue;
+            }
+            double x = mean_[first + k] + (deviation_[first + k] * draw_normal(rng));
+            x = x < low ? low : x;
+            x = x > high ? high : x;
+            action[k] = static_cast<float>(x);
+        }
     }
 }
 
-void* NativeSearch::sequence(int64_t candidate) {
-    const size_t first = static_cast<size_t>(candidate * settings_.horizon * width_);
-    if (lanes_.shape.actions) return integers_.data() + first;
-    return floats_.data() + first;
+void NativeSearch::put(int64_t candidate, const std::byte* sequence, int64_t length) {
+    const size_t bytes = lanes_.shape.action_bytes();
+    for (int64_t position = 0; position < length; ++position) {
+        std::memcpy(at<std::byte>(position, candidate), sequence + static_cast<size_t>(position) * bytes, bytes);
+    }
+}
+
+void NativeSearch::get(int64_t candidate, void* sequence) {
+    const size_t bytes = lanes_.shape.action_bytes();
+    for (int64_t position = 0; position < settings_.horizon; ++position) {
+        std::memcpy(static_cast<std::byte*>(sequence) + static_cast<size_t>(position) * bytes,
+                    at<std::byte>(position, candidate), bytes);
+    }
+}
+
+// The distribution around the first `rest` actions of candidate 0.
+void NativeSearch::expect(int64_t rest) {
+    const double elites = static_cast<double>(settings_.elites);
+    for (int64_t position = 0; position < settings_.horizon; ++position) {
+        const size_t first = static_cast<size_t>(position * lanes_.shape.outputs());
+        if (const int64_t actions = lanes_.shape.actions) {
+            const double n = static_cast<double>(actions);
+            const int64_t expected = *at<int64_t>(position, 0);
+            for (int64_t a = 0; a < actions; ++a) {
+                mean_[first + static_cast<size_t>(a)] =
+                    position >= rest ? 1.0 / n : (a == expected ? elites + 1.0 : 1.0) / (elites + n);
+            }
+            continue;
+        }
+        for (size_t k = 0; k < low_.size(); ++k) {
+            const double low = double{low_[k]}, high = double{high_[k]};
+            mean_[first + k] = position < rest ? double{at<float>(position, 0)[k]} : (low + high) * 0.5;
+            deviation_[first + k] = (high - low) * 0.25;
+        }
+    }
 }
 
 void NativeSearch::fit() {
-    const size_t numbers = static_cast<size_t>(settings_.horizon * width_);
     const double elites = static_cast<double>(settings_.elites);
+    const auto each = [&](auto&& take) {
+        for (int64_t position = 0; position < settings_.horizon; ++position) {
+            const size_t first = static_cast<size_t>(position * lanes_.shape.outputs());
+            for (int64_t e = 0; e < settings_.elites; ++e) {
+                take(first, position, ranking_[static_cast<size_t>(e)]);
+            }
+        }
+    };
     if (const int64_t actions = lanes_.shape.actions) {
         // Each action is counted once more than it is chosen, so that none is given up.
         std::fill(mean_.begin(), mean_.end(), 1.0);
-        for (int64_t e = 0; e < settings_.elites; ++e) {
-            const int64_t* const sequence = integers_.data() + ranking_[static_cast<size_t>(e)] * settings_.horizon;
-            for (int64_t position = 0; position < settings_.horizon; ++position) {
-                mean_[static_cast<size_t>(position * actions + sequence[position])] += 1.0;
-            }
-        }
+        each([&](size_t first, int64_t position, int64_t candidate) {
+            mean_[first + static_cast<size_t>(*at<int64_t>(position, candidate))] += 1.0;
+        });
         const double total = elites + static_cast<double>(actions);
         for (double& probability : mean_) probability /= total;
         return;
     }
-    const auto each = [&](auto&& take) {
-        for (int64_t e = 0; e < settings_.elites; ++e) {
-            const size_t candidate = static_cast<size_t>(ranking_[static_cast<size_t>(e)]);
-            for (size_t i = 0; i < numbers; ++i) take(i, double{floats_[candidate * numbers + i]});
-        }
-    };
     std::fill(mean_.begin(), mean_.end(), 0.0);
     std::fill(deviation_.begin(), deviation_.end(), 0.0);
-    each([&](size_t i, double x) { mean_[i] += x; });
+    each([&](size_t first, int64_t position, int64_t candidate) {
+        for (size_t k = 0; k < low_.size(); ++k) mean_[first + k] += double{at<float>(position, candidate)[k]};
+    });
     for (double& mean : mean_) mean /= elites;
-    each([&](size_t i, double x) { deviation_[i] += (x - mean_[i]) * (x - mean_[i]); });
+    each([&](size_t first, int64_t position, int64_t candidate) {
+        for (size_t k = 0; k < low_.size(); ++k) {
+            const double apart = double{at<float>(position, candidate)[k]} - mean_[first + k];
+            deviation_[first + k] += apart * apart;
+        }
+    });
     for (double& deviation : deviation_) deviation = std::sqrt(deviation / elites);
 }
 
 // Padding, and a lane whose episode has ended, play on from the root: within the game's bounds.
 void NativeSearch::simulate(const double* root, uint64_t noise) {
     const Batch& b = lanes_.batch;
-    const size_t horizon = static_cast<size_t>(settings_.horizon), width = static_cast<size_t>(width_);
     std::copy_n(root, root_.size(), root_.begin());
     for (int64_t lane = 0; lane < b.n; ++lane) rewind(lane);
     game_->observe(b, every_lane_.data(), b.n);
@@ -176,22 +213,16 @@ void NativeSearch::simulate(const double* root, uint64_t noise) {
     }
     std::fill(totals_.begin(), totals_.end(), 0.0);
     std::fill(ended_.begin(), ended_.end(), uint8_t{0});
+    const size_t actions = static_cast<size_t>(b.n) * lanes_.shape.action_bytes();
     int64_t playing = settings_.candidates;
-    for (size_t position = 0; position < horizon && playing > 0; ++position) {
-        if (lanes_.shape.actions) {
-            int64_t* const action = static_cast<int64_t*>(const_cast<void*>(b.action));
-            for (size_t c = 0; c < totals_.size(); ++c) action[c] = integers_[c * horizon + position];
-        } else {
-            float* const action = static_cast<float*>(const_cast<void*>(b.action));
-            for (size_t c = 0; c < totals_.size(); ++c) {
-                std::copy_n(floats_.data() + (c * horizon + position) * width, width, action + c * width);
-            }
-        }
+    for (int64_t position = 0; position < settings_.horizon && playing > 0; ++position) {
+        std::memcpy(const_cast<void*>(b.action), at<std::byte>(position, 0), actions);
         for (int64_t held = 0; held < settings_.hold && playing > 0; ++held) {
             game_->step(b);
             for (size_t c = 0; c < totals_.size(); ++c) totals_[c] += ended_[c] ? 0.0 : b.reward[c];
-            for (int64_t lane = 0; lane < b.n; ++lane) {
-                if (!b.terminated[lane]) continue;
+            stopped_.clear();
+            find_ended(b, b.n, 0, stopped_);
+            for (const int64_t lane : stopped_) {
                 rewind(lane);
                 if (lane >= settings_.candidates || ended_[static_cast<size_t>(lane)]) continue;
                 ended_[static_cast<size_t>(lane)] = 1;

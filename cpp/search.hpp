@@ -69,7 +69,14 @@ class NativeSearch final : public SearchLevel {
   private:
     // The actions of a candidate from position `from` on.
     void draw(baseline::Pcg64& rng, int64_t candidate, int64_t from, bool fitted);
-    void* sequence(int64_t candidate);
+    void put(int64_t candidate, const std::byte* sequence, int64_t length);
+    void get(int64_t candidate, void* sequence);
+    template <typename T>
+    T* at(int64_t position, int64_t candidate) {
+        const size_t action = static_cast<size_t>(position * lanes_.batch.n + candidate);
+        return reinterpret_cast<T*>(actions_.data() + action * lanes_.shape.action_bytes());
+    }
+    void expect(int64_t rest);
     void fit();
     void simulate(const double* root, uint64_t noise);
     void rewind(int64_t lane);
@@ -77,15 +84,14 @@ class NativeSearch final : public SearchLevel {
     std::unique_ptr<GameLevel> game_;
     const SearchSettings settings_;
     Lanes lanes_;
-    const int64_t width_;  // numbers in an action
     const std::vector<float> low_, high_;
-    std::vector<int64_t> integers_;  // [candidates][horizon], of Discrete actions
-    std::vector<float> floats_;      // [candidates][horizon][width], of Box ones
+    std::vector<std::byte> actions_;  // [horizon][n], as Batch::action
     std::vector<double> totals_;     // [candidates]: returns
     std::vector<uint8_t> ended_;     // [candidates]
     std::vector<int64_t> ranking_;   // [candidates]: best first
-    std::vector<double> mean_;       // [horizon][width]; of Discrete actions probabilities, [horizon][actions]
-    std::vector<double> deviation_;  // [horizon][width]
+    std::vector<double> mean_;       // [horizon][outputs]; of Discrete actions their probabilities
+    std::vector<double> deviation_;  // [horizon][outputs]
+    std::vector<int64_t> stopped_;
     std::vector<double> root_, root_cache_;  // what a lane of the simulation begins with
     std::vector<int64_t> every_lane_;
 };

@@ -211,6 +211,7 @@ class Player:
         low: collections.abc.Sequence[typing.SupportsFloat | typing.SupportsIndex],
         high: collections.abc.Sequence[typing.SupportsFloat | typing.SupportsIndex],
         draws: bool,
+        steps: typing.SupportsInt | typing.SupportsIndex,
         rule: typing.Any,
     ) -> None: ...
     @typing.overload
@@ -232,7 +233,7 @@ class Player:
         least: collections.abc.Sequence[typing.SupportsFloat | typing.SupportsIndex],
         most: collections.abc.Sequence[typing.SupportsFloat | typing.SupportsIndex],
     ) -> None: ...
-    def _act(self, observation: typing.Any) -> typing.Any: ...
+    def _act(self, observation: typing.Any, elapsed: typing.Any = None) -> typing.Any: ...
     def _seed(
         self, low: typing.SupportsInt | typing.SupportsIndex, high: typing.SupportsInt | typing.SupportsIndex
     ) -> None: ...

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from . import _core, registry
 from .batch import encode_params, parse_seed, shape_of
 from .interpreter import PolicyInterpreter, SearchInterpreter
-from .registry import Family, Game, Setting, families, family, game, resolve, searches, unknown
+from .registry import Family, Game, Setting, borrowers, families, family, game, resolve, unknown
 from .spec import Box, Discrete, Space, seen_by_policies
 
 LAYERS = ("algorithm", "search", "symbolic", "subsymbolic", "agi")
@@ -53,8 +53,9 @@ class AgentFile:
         self.layer = metadata["layer"]
         if self.layer not in LAYERS:
             raise unknown(f"{name}: layer", self.layer, LAYERS)
-        if metadata["family"] not in families() | searches():
-            raise unknown(f"{name}: family", metadata["family"], families() | searches())
+        known = families() | borrowers()
+        if metadata["family"] not in known:
+            raise unknown(f"{name}: family", metadata["family"], known)
         self.family = family(metadata["family"])
         self.head = metadata["head"]
         self.choices = {}
@@ -258,7 +259,8 @@ class Agent(_core.Player):
     from ``SeedSequence(seed + i, spawn_key=(1,))``.
 
     A policy of family ``shooting`` or ``cem`` is called with states instead, float64 (k,) or (n, k): the fields of
-    ``get_state()["state"]``. It plans anew in each call and returns the plan's first action.
+    ``get_state()["state"]``. It plans anew in each call and returns the plan's first action. One of family
+    ``timed_table`` sees the time: ``agent(observation, elapsed=…)``, the steps since the reset, one int or n.
 
     Attributes:
         name, layer, head, metadata: as in the file. game: the id. family: its stem.
@@ -277,11 +279,13 @@ class Agent(_core.Player):
             self._search(file)
             self.seed(seed)
             return
+        spec, tensors = file.family.spec, list(file.tensors.values())
         super().__init__(
-            stem=self.family,
+            stem=spec.kernels or self.family,
             level=self.level,
             isa=self.isa,
-            tensors=list(file.tensors.values()),
+            tensors=tensors,
+            steps=len(tensors[0]) if spec.sees_time else 0,
             rule=interpreter_of(file, file.tensors) if self.level == "python" else None,
             **kernel_arguments(file),
         )
@@ -310,7 +314,7 @@ class Agent(_core.Player):
 
     if TYPE_CHECKING:  # a slot of the C++ type
 
-        def __call__(self, observation: Any) -> Any: ...
+        def __call__(self, observation: Any, elapsed: Any = None) -> Any: ...
 
     def seed(self, seed: int) -> None:
         """Restart the random streams of a stochastic policy.

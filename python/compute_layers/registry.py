@@ -24,7 +24,9 @@ for _package in ("games", "policies", "planners", "searches"):
 
 NAMESPACE = "compute_layers/"
 LEVELS = ("python", "cpp", "asm")  # slow to fast
-SEARCHES = ("shooting", "cem")  # families without kernels of their own: they step the game's
+# Families without kernels of their own, and the packages of their modules: they use those of another family, or the
+# game's.
+BORROWERS = {"timed_table": "policies", "shooting": "searches", "cem": "searches"}
 
 
 class LevelUnavailable(RuntimeError):
@@ -226,13 +228,14 @@ def families() -> dict[str, Family]:
 
 
 @cache
-def searches() -> dict[str, Family]:
-    """The policy families that plan by playing copies of the game, by stem. At every level they are served for a game
-    where the game is: they have no isas."""
+def borrowers() -> dict[str, Family]:
+    """The policy families without kernels of their own, by stem. One that plans has no isas: it is served for a game
+    where the game is."""
     found = {}
-    for stem in SEARCHES:
-        rules = importlib.import_module(f".searches.{stem}", __package__)
-        found[stem] = Family(stem, rules.SPEC, rules, {})
+    for stem, package in BORROWERS.items():
+        rules = importlib.import_module(f".{package}.{stem}", __package__)
+        spec: PolicySpec = rules.SPEC
+        found[stem] = Family(stem, spec, rules, families()[spec.kernels].isas if spec.kernels else {})
     return found
 
 
@@ -281,12 +284,12 @@ def game(id: str | Game) -> Game:
 
 
 def family(stem: str) -> Family:
-    """The policy family with this stem, one that plans included.
+    """The policy family with this stem.
 
     Raises:
         ValueError: there is none.
     """
-    known = families() | searches()
+    known = families() | borrowers()
     if stem not in known:
         raise unknown("family", stem, known)
     return known[stem]

@@ -16,7 +16,7 @@ from . import _core
 from .agents import Agent, agent_file, check_tensors, interpreter_of, kernel_arguments, search_rule
 from .batch import MAX_ENVS, encode_params, parse_limit, parse_seed, shape_of
 from .interpreter import GameInterpreter
-from .registry import Game, resolve
+from .registry import Game, borrowers, families, resolve
 from .registry import game as find_game
 
 DEFAULT_LIMIT = 1000  # steps, for games whose id has no time limit
@@ -144,8 +144,9 @@ def rollout_population(
         game, agent, episodes, seed, level, isa, policy_level, num_envs, threads, max_episode_steps, arguments
     )
     file = task.file
-    if file.family.spec.searches:
-        raise ValueError(f"agent is of family {file.family.stem!r}; allowed: one that sees observations")
+    if file.family.stem in borrowers():
+        allowed = ", ".join(families())
+        raise ValueError(f"agent is of family {file.family.stem!r}; allowed in a population: {allowed}")
     if not isinstance(tensors, Mapping):
         raise TypeError(f"tensors is {tensors!r}; allowed: arrays by name")
     # Copies: nobody may change them after the check.

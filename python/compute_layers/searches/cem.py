@@ -1,11 +1,16 @@
 # SPDX-License-Identifier: MIT
 """The cross-entropy method: random shooting, repeated with actions drawn like those of the best sequences.
 
-The first of ``iterations`` rounds is that of ``shooting``. After each a distribution is fitted to the ``elites`` best
-sequences of the round, apart for each place in the plan, and the next round's candidates are drawn from it: of
-``Discrete`` spaces action a has the probability (how many elites chose it + 1) / (elites + n); of a ``Box`` each number
-has the elites' mean and standard deviation (of the population), is clipped to the bounds and rounded to float32. The
-plan is the best sequence of all rounds, of equal ones the first.
+Plans are made and carried out as in ``shooting``. Of ``iterations`` rounds the first one of an episode is that of
+``shooting``. After each round a distribution is fitted to its ``elites`` best sequences, apart for each place in the
+plan, and the next round's candidates are drawn from it: of ``Discrete`` spaces action a has the probability (how many
+elites chose it + 1) / (elites + n); of a ``Box`` each number has the elites' mean and standard deviation (of the
+population), is clipped to the bounds and rounded to float32. The plan is the best sequence of all rounds, of equal ones
+the first.
+
+An episode's later plans begin around the rest of the plan before: as if all elites had chosen its actions, in places
+behind it with equal probabilities; of a ``Box`` around its numbers, or the middle of the bounds behind it, with a quarter
+of their distance as the standard deviation. Candidate 0 of that round is the rest itself, continued at random.
 
 In place of normal numbers stand sums of three uniform ones, ((u1 + u2 + u3) - 1.5) * 2, of mean 0 and variance 1, for
 which no logarithm is needed. Sums over elites run from the best on.
@@ -22,9 +27,9 @@ from typing import Any, Protocol
 
 from ..float32 import round_float32
 from ..pcg64 import PCG64
-from ..spec import ActionSpace, Box, PolicySpec, Space
+from ..spec import ActionSpace, Box, Discrete, PolicySpec, Space
 from . import shooting
-from .shooting import Action, check_settings, first_candidates, rank
+from .shooting import Action, check_settings, draw_uniform, rank
 
 LIMITS = {**shooting.LIMITS, "iterations": 1024, "elites": 65536}
 
@@ -85,22 +90,35 @@ def fit_number(elites: Sequence[float]) -> tuple[float, float]:
     return mean, math.sqrt(squares / len(elites))
 
 
-def draw_like(search: Search, elites: Sequence[Sequence[Any]], rng: PCG64) -> list[list[Action]]:
-    """Candidates like the elites."""
-    space = search.action
-    if not isinstance(space, Box):
-        fitted = [fit_discrete(space.n, place) for place in zip(*elites, strict=True)]
-        return [
-            [draw_index(probabilities, rng) for probabilities in fitted] for _ in range(search.candidates)
-        ]
-    bounds = [(round_float32(low), round_float32(high)) for low, high in zip(space.low, space.high, strict=True)]
-    normal = [
-        [
-            (*fit_number(numbers), *bound)
-            for numbers, bound in zip(zip(*place, strict=True), bounds, strict=True)
-        ]
-        for place in zip(*elites, strict=True)
-    ]
+def fit(space: ActionSpace, elites: Sequence[Sequence[Any]]) -> list[Any]:
+    """For each place the distribution of its action: probabilities, or mean and standard deviation of each number."""
+    places = list(zip(*elites, strict=True))
+    if isinstance(space, Discrete):
+        return [fit_discrete(space.n, place) for place in places]
+    return [[fit_number(numbers) for numbers in zip(*place, strict=True)] for place in places]
+
+
+def fit_rest(search: Search, rest: Sequence[Any]) -> list[Any]:
+    """The same around the rest of a plan."""
+    space, behind = search.action, search.horizon - len(rest)
+    if isinstance(space, Discrete):
+        kept = [fit_discrete(space.n, [action] * search.elites) for action in rest]
+        return kept + [[1.0 / float(space.n)] * space.n] * behind
+    bounds = bounds_of(space)
+    middle = [(low + high) * 0.5 for low, high in bounds]
+    deviations = [(high - low) * 0.25 for low, high in bounds]
+    return [list(zip(means, deviations, strict=True)) for means in [*rest, *[middle] * behind]]
+
+
+def bounds_of(space: Box) -> list[tuple[float, float]]:
+    return [(round_float32(low), round_float32(high)) for low, high in zip(space.low, space.high, strict=True)]
+
+
+def draw_sequence(space: ActionSpace, fitted: Sequence[Any], rng: PCG64) -> list[Action]:
+    """An action from each distribution."""
+    if isinstance(space, Discrete):
+        return [draw_index(probabilities, rng) for probabilities in fitted]
+    bounds = bounds_of(space)
 
     def draw(mean: float, deviation: float, low: float, high: float) -> float:
         x = mean + (deviation * draw_normal(rng))
@@ -108,7 +126,9 @@ def draw_like(search: Search, elites: Sequence[Sequence[Any]], rng: PCG64) -> li
         x = high if x > high else x
         return round_float32(x)
 
-    return [[tuple(draw(*number) for number in place) for place in normal] for _ in range(search.candidates)]
+    return [
+        tuple(draw(*number, *bound) for number, bound in zip(place, bounds, strict=True)) for place in fitted
+    ]
 
 
 def plan(search: Search, state: Any, rest: Sequence[Action], rng: PCG64) -> list[Action]:
@@ -116,10 +136,17 @@ def plan(search: Search, state: Any, rest: Sequence[Action], rng: PCG64) -> list
     # [1] one noise for all candidates
     noise = rng.next64()
 
+    fitted = fit_rest(search, rest) if rest and search.iterations > 1 else None
     best, chosen = -math.inf, []
     for k in range(search.iterations):
-        # [2] candidates: uniform at first, then like the elites
-        candidates = first_candidates(search, rest, rng) if k == 0 else draw_like(search, elites, rng)
+        # [2] candidates
+        candidates = []
+        for c in range(search.candidates):
+            kept = list(rest) if k == 0 and c == 0 else []
+            if fitted is None:
+                candidates.append(kept + draw_uniform(search.action, search.horizon - len(kept), rng))
+            else:
+                candidates.append(kept + draw_sequence(search.action, fitted[len(kept) :], rng))
 
         # [3] returns
         returns = [search.play(state, candidate, noise) for candidate in candidates]
@@ -129,6 +156,6 @@ def plan(search: Search, state: Any, rest: Sequence[Action], rng: PCG64) -> list
         if k == 0 or returns[ranking[0]] > best:
             best, chosen = returns[ranking[0]], candidates[ranking[0]]
 
-        # [5] the elites
-        elites = [candidates[c] for c in ranking[: search.elites]]
+        # [5] the distribution of the elites
+        fitted = fit(search.action, [candidates[c] for c in ranking[: search.elites]])
     return chosen

@@ -5,8 +5,8 @@ A plan is ``horizon`` actions, each of which is held for ``hold`` steps. It is m
 begins, and again when ``commit`` of its actions have been carried out. Each of ``candidates`` sequences is played from
 the present state, in copies of the game with the episode's own arguments and without a time limit, until its actions or
 the episode end; the largest sum of rewards wins, and of equal ones the first. Actions are drawn uniformly: of
-``Discrete`` spaces ``rng.integers(n)``, of a ``Box`` ``rng.uniform(low, high)`` for each number, rounded to float32. Of
-an episode's later plans candidate 0 is the rest of the plan before, continued at random.
+``Discrete`` spaces ``rng.integers(n)``, of a ``Box`` ``rng.uniform(low, high)`` for each number, rounded to float32. Of an
+episode's later plans candidate 0 is the rest of the plan before, continued at random.
 
 All draws come from the policy's stream of the episode, so that nothing is known of the environment's: first 64 bits, the
 seed of the noise in which all candidates of a plan play (common random numbers), then candidate by candidate the
@@ -80,25 +80,12 @@ SETTINGS: dict[str, Form] = {name: ("int64", (1,)) for name in LIMITS}
 SPEC = PolicySpec(tensors=SETTINGS, heads=("vote", "box"), draws=True, searches=True, check=check)
 
 
-def draw_uniform(space: ActionSpace, rng: PCG64) -> Action:
-    """Any action, each as likely as the others."""
+def draw_uniform(space: ActionSpace, count: int, rng: PCG64) -> list[Action]:
+    """So many actions, each as likely as the others."""
     if isinstance(space, Discrete):
-        return rng.integers(space.n)
-    return tuple(
-        round_float32(rng.uniform(round_float32(low), round_float32(high)))
-        for low, high in zip(space.low, space.high, strict=True)
-    )
-
-
-def first_candidates(search: Search, rest: Sequence[Action], rng: PCG64) -> list[list[Action]]:
-    """Sequences of uniform actions, the first of which begins with these."""
-    candidates = []
-    for c in range(search.candidates):
-        kept = list(rest) if c == 0 else []
-        candidates.append(
-            kept + [draw_uniform(search.action, rng) for _ in range(search.horizon - len(kept))]
-        )
-    return candidates
+        return [rng.integers(space.n) for _ in range(count)]
+    bounds = [(round_float32(low), round_float32(high)) for low, high in zip(space.low, space.high, strict=True)]
+    return [tuple(round_float32(rng.uniform(low, high)) for low, high in bounds) for _ in range(count)]
 
 
 def rank(returns: Sequence[float]) -> list[int]:
@@ -112,7 +99,10 @@ def plan(search: Search, state: Any, rest: Sequence[Action], rng: PCG64) -> list
     noise = rng.next64()
 
     # [2] candidates
-    candidates = first_candidates(search, rest, rng)
+    candidates = []
+    for c in range(search.candidates):
+        kept = list(rest) if c == 0 else []
+        candidates.append(kept + draw_uniform(search.action, search.horizon - len(kept), rng))
 
     # [3] returns
     returns = [search.play(state, candidate, noise) for candidate in candidates]
