@@ -1572,7 +1572,8 @@ PYBIND11_MODULE(_core, m, py::mod_gil_not_used()) {
         .def("repeat", &PyPlayer::repeat, py::arg("observation"), py::arg("times"))
         .def_property("_streams", &PyPlayer::streams, &PyPlayer::set_streams)
         .def("_seed", &PyPlayer::seed, py::arg("low"), py::arg("high"))
-        .def("_act", &PyPlayer::call, py::arg("observation"), py::arg("elapsed") = py::none());
+        .def("_act", &PyPlayer::call, py::arg("observation"), py::kw_only(),
+             py::arg("elapsed") = py::none());
 
     m.def("rollout", &run_rollout, py::kw_only(), py::arg("stem"), py::arg("level"), py::arg("isa"),
           py::arg("shape"), py::arg("table"), py::arg("rules"), py::arg("params"), py::arg("options"),

@@ -314,7 +314,7 @@ class Agent(_core.Player):
 
     if TYPE_CHECKING:  # a slot of the C++ type
 
-        def __call__(self, observation: Any, elapsed: Any = None) -> Any: ...
+        def __call__(self, observation: Any, *, elapsed: Any = None) -> Any: ...
 
     def seed(self, seed: int) -> None:
         """Restart the random streams of a stochastic policy.

@@ -48,6 +48,7 @@ PYTHON_LANES = 8  # the same at level python
 TURN = 0.05  # seconds of work in a turn, where whole episodes take longer
 LONG_EPISODE = 500  # steps
 LONG_PLAN = 0.1  # seconds of a plan that is not timed in turn
+SEARCH_SHARE = 5  # of the seconds of level python, for a native level of a policy that plans
 BOUNDARY_SIZES = (1, 8, 64, 1024)
 SYNC_LANES = 64  # for Gymnasium's games without a vector environment of their own
 VECTOR_LANES = (1024, 4096, 16384)  # for the others: the best counts
@@ -253,17 +254,21 @@ def _play(
             advance()
             continue
         play = _player(game, agent, level)
-        if level.name == "python":
-            run = play(2)
-            affordable = min(effort.episodes, int(effort.python_seconds / max(run.seconds / 2, 1e-6)))
-            if affordable > 2:
+        searches = file.family.spec.searches
+        if level.name == "python" or searches:
+            # A plan is many steps: as many episodes as there is time for, and an episode of level python may be long.
+            seconds = effort.python_seconds * (SEARCH_SHARE if level.name != "python" else 1)
+            first = 1 if searches and level.name == "python" else 2
+            run = play(first)
+            affordable = min(effort.episodes, int(seconds / max(run.seconds / first, 1e-6)))
+            if affordable > first:
                 run = play(affordable)
         else:
             run = play(effort.episodes)
         row.returns, cost = run.returns, run.seconds / run.steps
         if observations is None:
             observations = _observations(game, file)
-        if file.family.spec.searches:
+        if searches:
             _time_search(row, play, agent, observations, cost, contestants)
         else:
             contestants["step", file.name, str(level)] = _rollout_contestant(play, level, cost)
