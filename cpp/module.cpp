@@ -753,19 +753,18 @@ class PyPlayer {
              std::vector<int64_t> choices, std::vector<float> low, std::vector<float> high, bool draws,
              int64_t steps, const py::object& rule)
         : shape_(shape),
-          player_(std::make_unique<Player>(
-              make_policy(stem, level, isa, rule, shape), shape,
-              Parameters{head_of(head), sources(tensors), std::move(choices), std::move(low), std::move(high),
-                         draws, steps})),
+          player_(std::make_unique<Player>(make_policy(stem, level, isa, rule, shape), shape,
+                                           Parameters{head_of(head), sources(tensors), std::move(choices),
+                                                      std::move(low), std::move(high), draws, steps})),
           workspace_(std::make_unique<Player::Workspace>(*player_)) {}
 
     // A policy that plans, of states. Field f of a state must lie between least[f] and most[f]. An optional
     // table, for of several constructors pybind11 tries each without conversions, and None is one.
     PyPlayer(const std::string& game, const std::string& level, const std::optional<std::string>& isa,
              const Shape& shape, std::optional<std::shared_ptr<PyTable>> table,
-             const std::vector<double>& params, const std::vector<int64_t>& settings, std::vector<float> low, std::vector<float> high,
-             const py::object& rule, std::vector<std::string> fields, std::vector<bool> integers,
-             std::vector<double> least, std::vector<double> most)
+             const std::vector<double>& params, const std::vector<int64_t>& settings, std::vector<float> low,
+             std::vector<float> high, const py::object& rule, std::vector<std::string> fields,
+             std::vector<bool> integers, std::vector<double> least, std::vector<double> most)
         : shape_(shape),
           plan_(SearchPlan{game, level, isa, settings_of(settings), std::move(low), std::move(high)}),
           fields_(std::move(fields)),
@@ -888,8 +887,10 @@ class PyPlayer {
         if (search_) take_states(observation);
         const size_t bytes = shape.observation_bytes();
         const bool kind = observation.dtype().kind() == (shape.observations ? 'i' : 'f');
-        if (search_ ? observation.ndim() != 2 : !kind || observation.ndim() == 0 || !(observation.flags() & py::array::c_style) ||
-            static_cast<size_t>(observation.nbytes()) != bytes * static_cast<size_t>(observation.shape(0))) {
+        if (search_ ? observation.ndim() != 2
+                    : !kind || observation.ndim() == 0 || !(observation.flags() & py::array::c_style) ||
+                          static_cast<size_t>(observation.nbytes()) !=
+                              bytes * static_cast<size_t>(observation.shape(0))) {
             throw py::value_error("observation must be a batch as the environment returns it");
         }
         const int64_t n = observation.shape(0);
@@ -953,7 +954,8 @@ class PyPlayer {
         const std::string allowed = "; allowed: integers from 0 on, one or one for each observation";
         if (search_ || !player_->sees_time()) {
             if (given.is_none()) return;
-            throw py::type_error("elapsed is " + text(given) + "; allowed: None, this policy does not see it");
+            throw py::type_error("elapsed is " + text(given) +
+                                 "; allowed: None, this policy does not see it");
         }
         const py::array array = py::array::ensure(given);
         if (given.is_none() || !array || (array.dtype().kind() != 'i' && array.dtype().kind() != 'u')) {
@@ -1562,23 +1564,23 @@ PYBIND11_MODULE(_core, m, py::mod_gil_not_used()) {
              py::kw_only(), py::arg("stem"), py::arg("level"), py::arg("isa"), py::arg("head"),
              py::arg("shape"), py::arg("tensors"), py::arg("choices"), py::arg("low"), py::arg("high"),
              py::arg("draws"), py::arg("steps"), py::arg("rule"))
-        .def(py::init<const std::string&, const std::string&, const std::optional<std::string>&, const Shape&,
-                      std::optional<std::shared_ptr<PyTable>>, const std::vector<double>&,
-                      const std::vector<int64_t>&, std::vector<float>, std::vector<float>, const py::object&, std::vector<std::string>,
-                      std::vector<bool>, std::vector<double>, std::vector<double>>(),
-             py::kw_only(), py::arg("game"), py::arg("level"), py::arg("isa"), py::arg("shape"),
-             py::arg("table"), py::arg("params"), py::arg("settings"), py::arg("low"), py::arg("high"),
-             py::arg("rule"), py::arg("fields"), py::arg("integers"), py::arg("least"), py::arg("most"))
+        .def(
+            py::init<const std::string&, const std::string&, const std::optional<std::string>&, const Shape&,
+                     std::optional<std::shared_ptr<PyTable>>, const std::vector<double>&,
+                     const std::vector<int64_t>&, std::vector<float>, std::vector<float>, const py::object&,
+                     std::vector<std::string>, std::vector<bool>, std::vector<double>, std::vector<double>>(),
+            py::kw_only(), py::arg("game"), py::arg("level"), py::arg("isa"), py::arg("shape"),
+            py::arg("table"), py::arg("params"), py::arg("settings"), py::arg("low"), py::arg("high"),
+            py::arg("rule"), py::arg("fields"), py::arg("integers"), py::arg("least"), py::arg("most"))
         .def("repeat", &PyPlayer::repeat, py::arg("observation"), py::arg("times"))
         .def_property("_streams", &PyPlayer::streams, &PyPlayer::set_streams)
         .def("_seed", &PyPlayer::seed, py::arg("low"), py::arg("high"))
-        .def("_act", &PyPlayer::call, py::arg("observation"), py::kw_only(),
-             py::arg("elapsed") = py::none());
+        .def("_act", &PyPlayer::call, py::arg("observation"), py::kw_only(), py::arg("elapsed") = py::none());
 
     m.def("rollout", &run_rollout, py::kw_only(), py::arg("stem"), py::arg("level"), py::arg("isa"),
           py::arg("shape"), py::arg("table"), py::arg("rules"), py::arg("params"), py::arg("options"),
-          py::arg("limit"), py::arg("player"), py::arg("search_rule"), py::arg("episodes"), py::arg("seed"), py::arg("num_envs"),
-          py::arg("threads"), "(returns, lengths, seconds).");
+          py::arg("limit"), py::arg("player"), py::arg("search_rule"), py::arg("episodes"), py::arg("seed"),
+          py::arg("num_envs"), py::arg("threads"), "(returns, lengths, seconds).");
     m.def("rollout_population", &run_population, py::kw_only(), py::arg("stem"), py::arg("level"),
           py::arg("isa"), py::arg("shape"), py::arg("table"), py::arg("rules"), py::arg("params"),
           py::arg("options"), py::arg("limit"), py::arg("policy"), py::arg("policy_level"),

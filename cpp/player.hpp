@@ -23,7 +23,8 @@ struct Parameters {
     std::vector<int64_t> choices;
     std::vector<float> low, high;  // bounds of a Box action; empty for a Discrete one
     bool draws;                    // whether the family uses its stream
-    int64_t steps = 0;  // of a policy that sees the time: what it sees is min(elapsed, steps - 1) * states + state
+    int64_t steps =
+        0;  // of a policy that sees the time: what it sees is min(elapsed, steps - 1) * states + state
 };
 
 class Player {
@@ -41,7 +42,8 @@ class Player {
         friend class Player;
         Arena arena_;
         void* scratch_;
-        int64_t* numbers_;        // [kNumberRows]: what becomes of so many rows, where the policy sees other numbers
+        int64_t*
+            numbers_;  // [kNumberRows]: what becomes of so many rows, where the policy sees other numbers
         std::byte* observation_;  // kLanes rows: the last ones of a batch that is no multiple of kLanes
         std::byte* action_;
         uint64_t*

@@ -94,7 +94,8 @@ class Worker {
         double* const returns = returns_.data() + first;
         for (int64_t i = 0; i < kBlockSteps && !stop_.load(std::memory_order_relaxed); ++i) {
             decider_->act(b, rows, first, episode_.data() + first,
-                          decider_->draws() ? policy_streams_.data() + first : nullptr, lanes_.batch.n, stop_);
+                          decider_->draws() ? policy_streams_.data() + first : nullptr, lanes_.batch.n,
+                          stop_);
             game_->step(b);
             for (int64_t lane = 0; lane < b.n; ++lane) returns[lane] += b.reward[lane];
             starting_.clear();

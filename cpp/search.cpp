@@ -131,7 +131,8 @@ void NativeSearch::draw(baseline::Pcg64& rng, int64_t candidate, int64_t from, b
 void NativeSearch::put(int64_t candidate, const std::byte* sequence, int64_t length) {
     const size_t bytes = lanes_.shape.action_bytes();
     for (int64_t position = 0; position < length; ++position) {
-        std::memcpy(at<std::byte>(position, candidate), sequence + static_cast<size_t>(position) * bytes, bytes);
+        std::memcpy(at<std::byte>(position, candidate), sequence + static_cast<size_t>(position) * bytes,
+                    bytes);
     }
 }
 
@@ -188,7 +189,8 @@ void NativeSearch::fit() {
     std::fill(mean_.begin(), mean_.end(), 0.0);
     std::fill(deviation_.begin(), deviation_.end(), 0.0);
     each([&](size_t first, int64_t position, int64_t candidate) {
-        for (size_t k = 0; k < low_.size(); ++k) mean_[first + k] += double{at<float>(position, candidate)[k]};
+        for (size_t k = 0; k < low_.size(); ++k)
+            mean_[first + k] += double{at<float>(position, candidate)[k]};
     });
     for (double& mean : mean_) mean /= elites;
     each([&](size_t first, int64_t position, int64_t candidate) {
@@ -206,7 +208,8 @@ void NativeSearch::simulate(const double* root, uint64_t noise) {
     std::copy_n(root, root_.size(), root_.begin());
     for (int64_t lane = 0; lane < b.n; ++lane) rewind(lane);
     game_->observe(b, every_lane_.data(), b.n);
-    for (size_t f = 0; f < root_cache_.size(); ++f) root_cache_[f] = b.cache[static_cast<int64_t>(f) * b.stride];
+    for (size_t f = 0; f < root_cache_.size(); ++f)
+        root_cache_[f] = b.cache[static_cast<int64_t>(f) * b.stride];
     baseline::seed(b.stream, b.stride, 0, noise);
     for (int64_t f = 0; f < kStreamFields; ++f) {
         std::fill_n(b.stream + f * b.stride + 1, b.n - 1, b.stream[f * b.stride]);

@@ -42,8 +42,9 @@ class SearchLevel {
   public:
     virtual ~SearchLevel() = default;
     virtual bool native() const = 0;
-    // Writes the plan for the state `root`, [fields]: horizon actions as Batch::action has them. It draws from
-    // column `lane` of `stream`. `goes_on`: `plan` holds the one before, of which `commit` actions are done.
+    // Writes the plan for the state `root`, [fields]: horizon actions as Batch::action has them. It draws
+    // from column `lane` of `stream`. `goes_on`: `plan` holds the one before, of which `commit` actions are
+    // done.
     virtual void plan(const double* root, bool goes_on, void* plan, uint64_t* stream, int64_t stride,
                       int64_t lane) = 0;
 };
@@ -86,11 +87,11 @@ class NativeSearch final : public SearchLevel {
     Lanes lanes_;
     const std::vector<float> low_, high_;
     std::vector<std::byte> actions_;  // [horizon][n], as Batch::action
-    std::vector<double> totals_;     // [candidates]: returns
-    std::vector<uint8_t> ended_;     // [candidates]
-    std::vector<int64_t> ranking_;   // [candidates]: best first
-    std::vector<double> mean_;       // [horizon][outputs]; of Discrete actions their probabilities
-    std::vector<double> deviation_;  // [horizon][outputs]
+    std::vector<double> totals_;      // [candidates]: returns
+    std::vector<uint8_t> ended_;      // [candidates]
+    std::vector<int64_t> ranking_;    // [candidates]: best first
+    std::vector<double> mean_;        // [horizon][outputs]; of Discrete actions their probabilities
+    std::vector<double> deviation_;   // [horizon][outputs]
     std::vector<int64_t> stopped_;
     std::vector<double> root_, root_cache_;  // what a lane of the simulation begins with
     std::vector<int64_t> every_lane_;

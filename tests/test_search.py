@@ -170,7 +170,9 @@ def test_threads_of_level_python() -> None:
 def test_a_plan_does_not_know_what_will_come() -> None:
     """On ice that slips every time, whoever saw the environment's stream would find the goal more often than the best
     policy does."""
-    agent = Agent(search("FrozenLake-v1", "shooting", candidates=200, horizon=30, commit=1, hold=1), "auto", None, 0)
+    agent = Agent(
+        search("FrozenLake-v1", "shooting", candidates=200, horizon=30, commit=1, hold=1), "auto", None, 0
+    )
     run = cl.rollout("FrozenLake-v1", agent, episodes=200)
     assert run.returns.mean() < 0.7442
 

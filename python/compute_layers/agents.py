@@ -239,7 +239,10 @@ def kernel_arguments(file: AgentFile) -> dict[str, Any]:
 
 
 _LARGEST = float(np.finfo(np.float64).max)
-_RANGES = {float: (-_LARGEST, _LARGEST), int: (-(2**53), 2**53)}  # of a field of a state, where the game says nothing
+_RANGES = {
+    float: (-_LARGEST, _LARGEST),
+    int: (-(2**53), 2**53),
+}  # of a field of a state, where the game says nothing
 
 
 def search_rule(file: AgentFile, setting: Setting, level: str) -> SearchInterpreter | None:

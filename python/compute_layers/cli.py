@@ -360,16 +360,16 @@ def _plan(
     save: Annotated[Path | None, typer.Option(help="Write the agent to this .safetensors file.")] = None,
 ) -> None:
     """Find the best policy on a game's table, by dynamic programming."""
-    from .planning import BACKWARD_INDUCTION, METHODS, agent_of, backward_induction
+    from .planning import BACKWARD_INDUCTION, METHODS, Plan, agent_of, backward_induction
 
-    methods = {**METHODS, BACKWARD_INDUCTION: backward_induction}
+    methods: dict[str, Callable[..., Plan]] = {**METHODS, BACKWARD_INDUCTION: backward_induction}
     if method not in methods:
         raise registry.unknown("--method", method, methods)
     if method == BACKWARD_INDUCTION and tolerance is not None:
         raise ValueError(f"--tolerance is {tolerance}; {method} has none: it makes as many sweeps as steps")
     _check_outputs(save)
     name, _, isa = level.partition(":")
-    given = {"gamma": gamma, "tolerance": tolerance}
+    given: dict[str, Any] = {"gamma": gamma, "tolerance": tolerance}
     plan = methods[method](
         game,
         **{option: value for option, value in given.items() if value is not None},

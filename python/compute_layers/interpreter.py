@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections import namedtuple
 from collections.abc import Mapping, Sequence
+from types import SimpleNamespace
 from typing import Any
 
 from numpy.typing import NDArray
@@ -151,8 +152,7 @@ class SearchInterpreter:
         self._family, self._rules = family, setting.game.rules
         self._draws = spec.step_draws
         self._integers = [kind is int for kind in spec.state.values()]
-        params_type: Any = namedtuple("Params", [*setting.params, "table"])  # type: ignore[misc]
-        self._params = params_type(*params, setting.table)
+        self._params = SimpleNamespace(**dict(zip(setting.params, params, strict=True)), table=setting.table)
 
     def play(self, state: Any, sequence: Sequence[Any], noise: int) -> float:
         rng = PCG64.from_seed(noise) if self._draws else None
@@ -181,7 +181,7 @@ class SearchInterpreter:
             integers[f] if integer else floats[f] for f, integer in enumerate(self._integers)
         )
         numbers, size = plan.tolist(), self.action.size
-        before = numbers
+        before: list[Any] = numbers
         if isinstance(self.action, Box):
             before = [tuple(numbers[i : i + size]) for i in range(0, len(numbers), size)]
         rng = load(stream, stride, lane)

@@ -111,7 +111,9 @@ def fit_rest(search: Search, rest: Sequence[Any]) -> list[Any]:
 
 
 def bounds_of(space: Box) -> list[tuple[float, float]]:
-    return [(round_float32(low), round_float32(high)) for low, high in zip(space.low, space.high, strict=True)]
+    return [
+        (round_float32(low), round_float32(high)) for low, high in zip(space.low, space.high, strict=True)
+    ]
 
 
 def draw_sequence(space: ActionSpace, fitted: Sequence[Any], rng: PCG64) -> list[Action]:
@@ -120,15 +122,14 @@ def draw_sequence(space: ActionSpace, fitted: Sequence[Any], rng: PCG64) -> list
         return [draw_index(probabilities, rng) for probabilities in fitted]
     bounds = bounds_of(space)
 
-    def draw(mean: float, deviation: float, low: float, high: float) -> float:
+    def draw(normal: tuple[float, float], bound: tuple[float, float]) -> float:
+        (mean, deviation), (low, high) = normal, bound
         x = mean + (deviation * draw_normal(rng))
         x = low if x < low else x
         x = high if x > high else x
         return round_float32(x)
 
-    return [
-        tuple(draw(*number, *bound) for number, bound in zip(place, bounds, strict=True)) for place in fitted
-    ]
+    return [tuple(map(draw, place, bounds)) for place in fitted]
 
 
 def plan(search: Search, state: Any, rest: Sequence[Action], rng: PCG64) -> list[Action]:

@@ -84,7 +84,9 @@ def draw_uniform(space: ActionSpace, count: int, rng: PCG64) -> list[Action]:
     """So many actions, each as likely as the others."""
     if isinstance(space, Discrete):
         return [rng.integers(space.n) for _ in range(count)]
-    bounds = [(round_float32(low), round_float32(high)) for low, high in zip(space.low, space.high, strict=True)]
+    bounds = [
+        (round_float32(low), round_float32(high)) for low, high in zip(space.low, space.high, strict=True)
+    ]
     return [tuple(round_float32(rng.uniform(low, high)) for low, high in bounds) for _ in range(count)]
 
 
