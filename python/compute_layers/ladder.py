@@ -105,7 +105,7 @@ class Row:
         if self.returns is not None:
             found["episodes"] = len(self.returns)
             found["return_mean"] = float(self.returns.mean())
-            found["return_interval_95"] = self.interval
+            found["return_interval_95"] = None if math.isnan(self.interval) else self.interval
             found["return_iqm"] = float(interquartile_mean(self.returns))
         for name, timing in (("ns_per_decision", self.decision), ("ns_per_step", self.step)):
             found[name] = None if timing is None else asdict(timing)
@@ -588,7 +588,7 @@ class _Picture:
         cells = {
             "agent": name,
             "level": escape(row.level),
-            "return ± 95 %": f"{row.returns.mean():.2f} ± {row.interval:.2f}",
+            "return ± 95 %": f"{row.returns.mean():.2f}{f' ± {row.interval:.2f}' if len(row.returns) > 1 else ''}",
             "episodes": str(len(row.returns)),
             "ns/decision": _ns(row.decision),
             "ns/step": _ns(row.step),
