@@ -101,6 +101,10 @@ Lanes::Lanes(const Shape& shape, int64_t n, int64_t limit, const Table* table) :
 }
 
 void number_rows(const Shape& shape, const int64_t* rows, int64_t n, int64_t* numbers) {
+    if (shape.radix.empty()) {
+        std::copy_n(rows, n, numbers);
+        return;
+    }
     for (int64_t i = 0; i < n; ++i) {
         int64_t number = 0;
         for (const int64_t radix : shape.radix) number = number * radix + *rows++;

@@ -88,8 +88,8 @@ class Lanes {
     Arena arena_;
 };
 
-// What policies see of a Tuple observation: rows of numbers as one number each, (a, b, c) as the digits of
-// it.
+// What policies see of observations that are numbers: of a Tuple, rows (a, b, c) as the digits of one number
+// each; of a Discrete space the numbers themselves.
 void number_rows(const Shape& shape, const int64_t* rows, int64_t n, int64_t* numbers);
 
 // Native kernels draw for padding too, and a rejection loop would never leave a stream of zeros.

@@ -20,6 +20,7 @@
 #include "player.hpp"
 #include "registry.hpp"
 #include "rollout.hpp"
+#include "search.hpp"
 #include "stepper.hpp"
 #include "sweeps.hpp"
 
@@ -145,6 +146,30 @@ class PythonPolicy final : public PolicyLevel {
   private:
     py::object rule_;
     const Shape shape_;
+};
+
+class PythonSearch final : public SearchLevel {
+  public:
+    PythonSearch(py::object rule, const Shape& shape, const SearchSettings& settings)
+        : rule_(std::move(rule)), shape_(shape), horizon_(settings.horizon) {}
+    ~PythonSearch() override {
+        const py::gil_scoped_acquire lock;
+        rule_ = py::object();
+    }
+    bool native() const override { return false; }
+    void plan(const double* root, bool goes_on, void* plan, uint64_t* stream, int64_t stride,
+              int64_t lane) override {
+        const py::gil_scoped_acquire lock;
+        double* const state = const_cast<double*>(root);
+        rule_(flat(state, shape_.fields), flat(reinterpret_cast<int64_t*>(state), shape_.fields), goes_on,
+              numbers(plan, shape_.actions > 0, horizon_ * shape_.action),
+              flat(stream, (kStreamFields - 1) * stride + lane + 1), stride, lane);
+    }
+
+  private:
+    py::object rule_;
+    const Shape shape_;
+    const int64_t horizon_;
 };
 
 // rules is None for a native level.
@@ -694,16 +719,85 @@ std::vector<Parameters::Source> sources(const std::vector<py::array>& tensors, i
     return all;
 }
 
+// What a search is made of; `rule` is None for a native level.
+struct SearchPlan {
+    std::string game, level;
+    std::optional<std::string> isa;
+    SearchSettings settings;
+    std::vector<float> low, high;  // bounds of a Box action
+};
+
+// `settings`: in the order of SearchSettings, the last two or all of them.
+SearchSettings settings_of(const std::vector<int64_t>& numbers) {
+    if (numbers.size() != 4 && numbers.size() != 6) throw py::value_error("a search has 4 or 6 settings");
+    SearchSettings settings{numbers[0], numbers[1], numbers[2], numbers[3]};
+    if (numbers.size() == 6) {
+        settings.iterations = numbers[4];
+        settings.elites = numbers[5];
+    }
+    constexpr int64_t kMost = 65536;  // far from any overflow; the families allow less
+    for (const int64_t number : numbers) {
+        if (number < 1 || number > kMost) throw py::value_error("a setting of the search is out of range");
+    }
+    if (settings.commit > settings.horizon || settings.elites > settings.candidates)
+        throw py::value_error("settings of the search do not belong together");
+    return settings;
+}
+
+// For n lanes of a game with these params, which the search copies; the table must outlive it.
+std::unique_ptr<Search> make_search(const SearchPlan& plan, const py::object& rule, const Shape& shape,
+                                    const Table* table, const std::vector<double>& params, bool in_play,
+                                    int64_t n) {
+    std::unique_ptr<SearchLevel> level;
+    if (plan.level == "python") {
+        level = std::make_unique<PythonSearch>(rule, shape, plan.settings);
+    } else {
+        level = std::make_unique<NativeSearch>(
+            Simulator{make_game(plan.game, plan.level, plan.isa, rule, shape), shape, params.data(), table,
+                      in_play, plan.low, plan.high},
+            plan.settings);
+    }
+    return std::make_unique<Search>(std::move(level), shape, plan.settings, n);
+}
+
 class PyPlayer {
   public:
     PyPlayer(const std::string& stem, const std::string& level, const std::optional<std::string>& isa,
              const std::string& head, const Shape& shape, const std::vector<py::array>& tensors,
              std::vector<int64_t> choices, std::vector<float> low, std::vector<float> high, bool draws,
-             const py::object& rule)
-        : player_(
-              make_policy(stem, level, isa, rule, shape), shape,
-              {head_of(head), sources(tensors), std::move(choices), std::move(low), std::move(high), draws}),
-          workspace_(player_) {}
+             int64_t steps, const py::object& rule)
+        : shape_(shape),
+          player_(std::make_unique<Player>(make_policy(stem, level, isa, rule, shape), shape,
+                                           Parameters{head_of(head), sources(tensors), std::move(choices),
+                                                      std::move(low), std::move(high), draws, steps})),
+          workspace_(std::make_unique<Player::Workspace>(*player_)) {}
+
+    // A policy that plans, of states. Field f of a state must lie between least[f] and most[f]. An optional
+    // table, for of several constructors pybind11 tries each without conversions, and None is one.
+    PyPlayer(const std::string& game, const std::string& level, const std::optional<std::string>& isa,
+             const Shape& shape, std::optional<std::shared_ptr<PyTable>> table,
+             const std::vector<double>& params, const std::vector<int64_t>& settings, std::vector<float> low,
+             std::vector<float> high, const py::object& rule, std::vector<std::string> fields,
+             std::vector<bool> integers, std::vector<double> least, std::vector<double> most)
+        : shape_(shape),
+          plan_(SearchPlan{game, level, isa, settings_of(settings), std::move(low), std::move(high)}),
+          fields_(std::move(fields)),
+          integers_(std::move(integers)),
+          least_(std::move(least)),
+          most_(std::move(most)),
+          table_(table ? *table : nullptr) {
+        const size_t count = static_cast<size_t>(shape.fields);
+        const size_t bounds = shape.actions ? 0 : static_cast<size_t>(shape.action);
+        if (fields_.size() != count || integers_.size() != count || least_.size() != count ||
+            most_.size() != count || plan_->low.size() != bounds || plan_->high.size() != bounds) {
+            throw py::value_error("these sizes do not belong to a search in " + game);
+        }
+        if (level != "python") {
+            check_sizes(*make_game(game, level, isa, rule, shape), game, shape, table_of(table_), 1, kNoLimit,
+                        params, std::vector<double>(static_cast<size_t>(shape.options)));
+        }
+        search_ = make_search(*plan_, rule, shape, table_of(table_), params, false, 1);
+    }
 
     // The rows of later calls draw from SeedSequence(seed + row, spawn_key=(1,)).
     void seed(uint64_t low, uint64_t high) {
@@ -731,8 +825,8 @@ class PyPlayer {
     // One observation as environments return it, a float32 array, an int or a tuple of ints, without the
     // checks and conversions of `call`; null and no error if it is anything else.
     PyObject* call_exactly(PyObject* observation) {
-        const Shape& shape = player_.shape();
-        if (!shape.actions) return nullptr;
+        const Shape& shape = shape_;
+        if (!shape.actions || search_ || player_->sees_time()) return nullptr;
         const void* data;
         if (shape.observations) {
             const size_t size = shape.radix.size();
@@ -760,20 +854,27 @@ class PyPlayer {
         const Use use(used_);
         grow(1);
         int64_t action;
-        player_.act(workspace_, data, &action, 1, streams_.data(), capacity_);
+        decide(data, &action, 1);
         return PyLong_FromLongLong(action);
     }
 
-    py::object call(const py::object& observation) {
+    // `elapsed`: None, or of a policy that sees the time a number for all rows, or one for each.
+    py::object call(const py::object& observation, const py::object& elapsed) {
         const Use use(used_);
-        const Shape& shape = player_.shape();
+        const Shape& shape = shape_;
         const py::array given = array_of(observation);
+        if (search_) {
+            take_elapsed(elapsed, 0);
+            take_states(given);
+            return given.ndim() == 1 ? act_one(states_.data()) : act_rows(states_.data(), given.shape(0));
+        }
         const bool flat = shape.observations > 0 && shape.radix.empty();
         const py::ssize_t rank = given.ndim() + (flat ? 1 : 0);
         if ((rank != 1 && rank != 2) || (!flat && given.shape(given.ndim() - 1) != shape.observation)) {
             throw py::value_error("observation has shape " + text(given.attr("shape")) +
                                   "; allowed: " + allowed());
         }
+        take_elapsed(elapsed, rank == 1 ? 1 : given.shape(0));
         const void* data;
         py::array holder;
         const char kind = given.dtype().kind();
@@ -792,33 +893,41 @@ class PyPlayer {
         return act_rows(data, given.shape(0));
     }
 
-    // Seconds for `times` rounds of decisions on the rows of `observation`; no Python between.
+    // Seconds for `times` rounds of decisions on the rows of `observation`, all of step 0; no Python between.
     double repeat(const py::object& batch, int64_t times) {
         const Use use(used_);
-        const Shape& shape = player_.shape();
+        const Shape& shape = shape_;
         const py::array observation = array_of(batch);
+        if (search_) take_states(observation);
         const size_t bytes = shape.observation_bytes();
         const bool kind = observation.dtype().kind() == (shape.observations ? 'i' : 'f');
-        if (!kind || observation.ndim() == 0 || !(observation.flags() & py::array::c_style) ||
-            static_cast<size_t>(observation.nbytes()) != bytes * static_cast<size_t>(observation.shape(0))) {
+        if (search_ ? observation.ndim() != 2
+                    : !kind || observation.ndim() == 0 || !(observation.flags() & py::array::c_style) ||
+                          static_cast<size_t>(observation.nbytes()) !=
+                              bytes * static_cast<size_t>(observation.shape(0))) {
             throw py::value_error("observation must be a batch as the environment returns it");
         }
         const int64_t n = observation.shape(0);
         grow(n);
+        elapsed_.assign(player_ && player_->sees_time() ? static_cast<size_t>(n) : 0, 0);
         Arena arena;
         const size_t action = arena.reserve(1, static_cast<size_t>(n) * shape.action_bytes());
         arena.allocate();
-        const void* const data = shape.observations ? numbers_of(observation) : observation.data();
+        const void* const data = search_              ? states_.data()
+                                 : shape.observations ? static_cast<const void*>(numbers_of(observation))
+                                                      : observation.data();
         const py::gil_scoped_release unlock;
         const auto start = std::chrono::steady_clock::now();
         for (int64_t t = 0; t < times; ++t) {
-            player_.act(workspace_, data, arena.at<void>(action), n, streams_.data(), capacity_);
+            decide(data, arena.at<void>(action), n);
         }
         const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;
         return seconds.count();
     }
 
-    Player& player() { return player_; }
+    bool searches() const { return search_ != nullptr; }
+    Player& player() { return *player_; }
+    const SearchPlan& plan() const { return *plan_; }
     std::atomic_flag& used() { return used_; }
 
   private:
@@ -830,7 +939,11 @@ class PyPlayer {
     }
 
     std::string allowed() const {
-        const Shape& shape = player_.shape();
+        const Shape& shape = shape_;
+        if (search_) {
+            const std::string count = std::to_string(shape.fields);
+            return "real numbers of shape (" + count + ",) or (n, " + count + "), the fields of the state";
+        }
         const std::string size = std::to_string(shape.observation);
         if (!shape.radix.empty()) {
             const std::string most = text(py::tuple(py::cast(shape.radix)));
@@ -839,6 +952,69 @@ class PyPlayer {
         }
         if (shape.observations) return "integers from 0 to " + std::to_string(shape.observations - 1);
         return "real numbers of shape (" + size + ",) or (n, " + size + ")";
+    }
+
+    // Actions for n rows, of observations or of states.
+    void decide(const void* rows, void* action, int64_t n) {
+        if (search_) {
+            search_->act_rows(static_cast<const double*>(rows), action, n, streams_.data(), capacity_);
+        } else {
+            player_->act(*workspace_, rows, elapsed_.data(), action, n, streams_.data(), capacity_);
+        }
+    }
+
+    // Fills `elapsed_`, for n rows.
+    void take_elapsed(const py::object& given, int64_t n) {
+        const std::string allowed = "; allowed: integers from 0 on, one or one for each observation";
+        if (search_ || !player_->sees_time()) {
+            if (given.is_none()) return;
+            throw py::type_error("elapsed is " + text(given) +
+                                 "; allowed: None, this policy does not see it");
+        }
+        const py::array array = py::array::ensure(given);
+        if (given.is_none() || !array || (array.dtype().kind() != 'i' && array.dtype().kind() != 'u')) {
+            PyErr_Clear();
+            throw py::type_error("elapsed is " + text(given) + allowed);
+        }
+        if (array.ndim() != 0 && (array.ndim() != 1 || array.shape(0) != n)) {
+            throw py::value_error("elapsed has shape " + text(array.attr("shape")) + allowed);
+        }
+        const Integers steps(array);
+        elapsed_.assign(static_cast<size_t>(n), 0);
+        for (int64_t i = 0; i < n; ++i) elapsed_[static_cast<size_t>(i)] = steps.data()[array.ndim() ? i : 0];
+        for (const int64_t step : elapsed_) {
+            if (step < 0) throw py::value_error("elapsed is " + std::to_string(step) + allowed);
+        }
+    }
+
+    // Fills `states_`: 8-byte fields as Batch has them. Kernels index with the integers among them.
+    void take_states(const py::array& given) {
+        const char kind = given.dtype().kind();
+        if (kind != 'f' && kind != 'i' && kind != 'u' && kind != 'b') refuse_dtype(given);
+        const py::ssize_t rank = given.ndim();
+        if ((rank != 1 && rank != 2) || given.shape(rank - 1) != shape_.fields) {
+            throw py::value_error("state has shape " + text(given.attr("shape")) + "; allowed: " + allowed());
+        }
+        const Doubles numbers(given);
+        states_.assign(numbers.data(), numbers.data() + numbers.size());
+        for (size_t i = 0; i < states_.size(); ++i) {
+            const size_t f = i % fields_.size();
+            const double number = states_[i];
+            const bool fits = number >= least_[f] && number <= most_[f];
+            if (!fits || (integers_[f] && number != static_cast<double>(static_cast<int64_t>(number)))) {
+                throw py::value_error("state has " + text(py::float_(number)) + " as " + fields_[f] +
+                                      "; allowed: " + allowed_field(f));
+            }
+            if (!integers_[f]) continue;
+            const int64_t integer = static_cast<int64_t>(number);
+            std::memcpy(&states_[i], &integer, sizeof integer);
+        }
+    }
+
+    std::string allowed_field(size_t f) const {
+        if (!integers_[f]) return "a finite number";
+        return "integers " + std::to_string(static_cast<int64_t>(least_[f])) + " to " +
+               std::to_string(static_cast<int64_t>(most_[f]));
     }
 
     // An exact int from 0 to below `end`.
@@ -852,7 +1028,7 @@ class PyPlayer {
     // The observation as one array, a row for each: of a Tuple space environments return a tuple of columns.
     py::array array_of(const py::object& observation) const {
         py::array given;
-        if (!player_.shape().radix.empty() && py::isinstance<py::tuple>(observation)) {
+        if (!search_ && !shape_.radix.empty() && py::isinstance<py::tuple>(observation)) {
             try {
                 given = py::module_::import("numpy").attr("stack")(observation, -1);
             } catch (const py::error_already_set& problem) {
@@ -875,7 +1051,7 @@ class PyPlayer {
     const int64_t* numbers_of(const py::array& given) {
         const Integers integers(given);
         numbers_.assign(integers.data(), integers.data() + integers.size());
-        const Shape& shape = player_.shape();
+        const Shape& shape = shape_;
         const std::vector<int64_t> ends =
             shape.radix.empty() ? std::vector<int64_t>{shape.observations} : shape.radix;
         for (size_t i = 0; i < numbers_.size(); ++i) {
@@ -891,20 +1067,20 @@ class PyPlayer {
     }
 
     py::object act_one(const void* observation) {
-        const Shape& shape = player_.shape();
+        const Shape& shape = shape_;
         grow(1);
         if (shape.actions) {
             int64_t action;
-            player_.act(workspace_, observation, &action, 1, streams_.data(), capacity_);
+            decide(observation, &action, 1);
             return py::int_(action);
         }
         py::array_t<float> action(shape.action);
-        player_.act(workspace_, observation, action.mutable_data(), 1, streams_.data(), capacity_);
+        decide(observation, action.mutable_data(), 1);
         return action;
     }
 
     py::object act_rows(const void* observation, int64_t n) {
-        const Shape& shape = player_.shape();
+        const Shape& shape = shape_;
         grow(n);
         py::array actions;
         if (shape.actions) {
@@ -912,19 +1088,19 @@ class PyPlayer {
         } else {
             actions = py::array_t<float>({n, shape.action});
         }
-        if (player_.native() && n >= kGilLanes) {
-            void* const data = actions.mutable_data();
+        void* const data = actions.mutable_data();
+        if (search_ ? search_->native() : player_->native() && n >= kGilLanes) {
             const py::gil_scoped_release unlock;
-            player_.act(workspace_, observation, data, n, streams_.data(), capacity_);
+            decide(observation, data, n);
         } else {
-            player_.act(workspace_, observation, actions.mutable_data(), n, streams_.data(), capacity_);
+            decide(observation, data, n);
         }
         return actions;
     }
 
     // Streams for n rows; those that exist go on.
     void grow(int64_t n) {
-        if (!player_.draws() || n <= capacity_) return;
+        if (!(search_ || player_->draws()) || n <= capacity_) return;
         const int64_t capacity = (std::max(n, 2 * capacity_) + kLanes - 1) / kLanes * kLanes;
         std::vector<uint64_t> streams(static_cast<size_t>(kStreamFields * capacity));
         for (int64_t field = 0; field < kStreamFields; ++field) {
@@ -938,8 +1114,19 @@ class PyPlayer {
         capacity_ = capacity;
     }
 
-    Player player_;
-    Player::Workspace workspace_;
+    const Shape shape_;
+    // One that sees observations, or
+    std::unique_ptr<Player> player_;
+    std::unique_ptr<Player::Workspace> workspace_;
+    std::vector<int64_t> elapsed_;
+    // one that plans, of states.
+    std::optional<SearchPlan> plan_;
+    std::vector<std::string> fields_;
+    std::vector<bool> integers_;
+    std::vector<double> least_, most_;
+    std::vector<double> states_;
+    std::shared_ptr<PyTable> table_;
+    std::unique_ptr<Search> search_;
     uint64_t seed_low_ = 0, seed_high_ = 0;
     std::vector<uint64_t> streams_;
     std::vector<int64_t> numbers_;
@@ -1025,11 +1212,19 @@ py::tuple run_rollout(const std::string& stem, const std::string& level,
                       const std::optional<std::string>& isa, const Shape& shape,
                       const std::shared_ptr<PyTable>& table, const py::object& rules,
                       std::vector<double> params, std::vector<double> options, int64_t limit,
-                      PyPlayer& player, int64_t episodes, uint64_t seed, int64_t num_envs, int64_t threads) {
+                      PyPlayer& player, const py::object& search_rule, int64_t episodes, uint64_t seed,
+                      int64_t num_envs, int64_t threads) {
     const Use use(player.used());
     const RolloutTask task = make_task(stem, level, isa, shape, table_of(table), rules, std::move(params),
                                        std::move(options), limit, episodes, seed, num_envs, threads);
+    const auto decider = [&](int64_t lanes) -> std::unique_ptr<Decider> {
+        const SearchPlan& plan = player.plan();
+        return locked(plan.level, [&] {
+            return make_search(plan, search_rule, shape, task.table, task.params, true, lanes);
+        });
+    };
     return without_lock({episodes}, [&](const std::function<bool()>& interrupted) {
+        if (player.searches()) return rollout(task, decider, interrupted);
         return rollout(task, player.player(), interrupted);
     });
 }
@@ -1490,14 +1685,22 @@ PYBIND11_MODULE(_core, m, py::mod_gil_not_used()) {
         py::custom_type_setup([](PyHeapTypeObject* type) { type->ht_type.tp_call = call_player; }))
         .def(py::init<const std::string&, const std::string&, const std::optional<std::string>&,
                       const std::string&, const Shape&, const std::vector<py::array>&, std::vector<int64_t>,
-                      std::vector<float>, std::vector<float>, bool, const py::object&>(),
+                      std::vector<float>, std::vector<float>, bool, int64_t, const py::object&>(),
              py::kw_only(), py::arg("stem"), py::arg("level"), py::arg("isa"), py::arg("head"),
              py::arg("shape"), py::arg("tensors"), py::arg("choices"), py::arg("low"), py::arg("high"),
-             py::arg("draws"), py::arg("rule"))
+             py::arg("draws"), py::arg("steps"), py::arg("rule"))
+        .def(
+            py::init<const std::string&, const std::string&, const std::optional<std::string>&, const Shape&,
+                     std::optional<std::shared_ptr<PyTable>>, const std::vector<double>&,
+                     const std::vector<int64_t>&, std::vector<float>, std::vector<float>, const py::object&,
+                     std::vector<std::string>, std::vector<bool>, std::vector<double>, std::vector<double>>(),
+            py::kw_only(), py::arg("game"), py::arg("level"), py::arg("isa"), py::arg("shape"),
+            py::arg("table"), py::arg("params"), py::arg("settings"), py::arg("low"), py::arg("high"),
+            py::arg("rule"), py::arg("fields"), py::arg("integers"), py::arg("least"), py::arg("most"))
         .def("repeat", &PyPlayer::repeat, py::arg("observation"), py::arg("times"))
         .def_property("_streams", &PyPlayer::streams, &PyPlayer::set_streams)
         .def("_seed", &PyPlayer::seed, py::arg("low"), py::arg("high"))
-        .def("_act", &PyPlayer::call, py::arg("observation"));
+        .def("_act", &PyPlayer::call, py::arg("observation"), py::kw_only(), py::arg("elapsed") = py::none());
 
     py::class_<PyLearning>(m, "Learning", "Temporal-difference learning with the lanes of a batch.")
         .def(py::init<PyBatch&, const std::string&, const std::string&, const std::optional<std::string>&,
@@ -1517,8 +1720,8 @@ PYBIND11_MODULE(_core, m, py::mod_gil_not_used()) {
 
     m.def("rollout", &run_rollout, py::kw_only(), py::arg("stem"), py::arg("level"), py::arg("isa"),
           py::arg("shape"), py::arg("table"), py::arg("rules"), py::arg("params"), py::arg("options"),
-          py::arg("limit"), py::arg("player"), py::arg("episodes"), py::arg("seed"), py::arg("num_envs"),
-          py::arg("threads"), "(returns, lengths, seconds).");
+          py::arg("limit"), py::arg("player"), py::arg("search_rule"), py::arg("episodes"), py::arg("seed"),
+          py::arg("num_envs"), py::arg("threads"), "(returns, lengths, seconds).");
     m.def("rollout_population", &run_population, py::kw_only(), py::arg("stem"), py::arg("level"),
           py::arg("isa"), py::arg("shape"), py::arg("table"), py::arg("rules"), py::arg("params"),
           py::arg("options"), py::arg("limit"), py::arg("policy"), py::arg("policy_level"),

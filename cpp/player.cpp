@@ -11,6 +11,7 @@ Player::Player(std::unique_ptr<PolicyLevel> policy, const Shape& shape, const Pa
       shape_(shape),
       seen_(shape.seen_by_policies()),
       draws_(parameters.draws),
+      steps_(parameters.steps),
       choices_(parameters.choices),
       low_(parameters.low),
       high_(parameters.high) {
@@ -24,7 +25,7 @@ Player::Player(std::unique_ptr<PolicyLevel> policy, const Shape& shape, const Pa
         tensors_.push_back({own, tensor.rows, tensor.columns});
     }
     batch_.inputs = seen_.observation;
-    batch_.states = seen_.observations;
+    batch_.states = seen_.observations * std::max<int64_t>(steps_, 1);
     batch_.outputs = seen_.outputs();
     batch_.tensors = tensors_.data();
     batch_.tensor_count = static_cast<int64_t>(tensors_.size());
@@ -46,7 +47,7 @@ Player::Workspace::Workspace(const Player& player) {
     const size_t observation = arena_.reserve(1, kLanes * shape.observation_bytes());
     const size_t action = arena_.reserve(1, kLanes * shape.action_bytes());
     const size_t stream = arena_.reserve(1, kStreamFields * kLanes * sizeof(uint64_t));
-    const size_t numbers = arena_.reserve(1, player.shape_.radix.empty() ? 0 : kTupleRows * sizeof(int64_t));
+    const size_t numbers = arena_.reserve(1, player.sees_other_numbers() ? kNumberRows * sizeof(int64_t) : 0);
     arena_.allocate();
     numbers_ = arena_.at<int64_t>(numbers);
     stream_ = arena_.at<uint64_t>(stream);
@@ -56,14 +57,18 @@ Player::Workspace::Workspace(const Player& player) {
     action_ = arena_.at<std::byte>(action);
 }
 
-void Player::act(Workspace& workspace, const void* observation, void* action, int64_t n, uint64_t* stream,
-                 int64_t stride) {
-    if (shape_.radix.empty()) return act_rows(workspace, observation, action, n, stream, stride);
+void Player::act(Workspace& workspace, const void* observation, const int64_t* elapsed, void* action,
+                 int64_t n, uint64_t* stream, int64_t stride) {
+    if (!sees_other_numbers()) return act_rows(workspace, observation, action, n, stream, stride);
     const int64_t* const rows = static_cast<const int64_t*>(observation);
-    for (int64_t first = 0; first < n; first += kTupleRows) {
-        const int64_t count = std::min(kTupleRows, n - first);
-        number_rows(shape_, rows + first * shape_.observation, count, workspace.numbers_);
-        act_rows(workspace, workspace.numbers_,
+    int64_t* const numbers = workspace.numbers_;
+    for (int64_t first = 0; first < n; first += kNumberRows) {
+        const int64_t count = std::min(kNumberRows, n - first);
+        number_rows(shape_, rows + first * shape_.observation, count, numbers);
+        for (int64_t i = 0; i < count && sees_time(); ++i) {
+            numbers[i] += std::clamp<int64_t>(elapsed[first + i], 0, steps_ - 1) * shape_.observations;
+        }
+        act_rows(workspace, numbers,
                  static_cast<std::byte*>(action) + static_cast<size_t>(first) * shape_.action_bytes(), count,
                  draws_ ? stream + first : stream, stride);
     }

@@ -23,7 +23,7 @@ constexpr int64_t kBlockLanes = 256;
 constexpr int64_t kBlockSteps = 256;
 
 constexpr uint32_t kPolicyKey = 1;  // a policy draws from SeedSequence(seed + k, spawn_key=(1,))
-constexpr int64_t kIdle = -1;
+constexpr int64_t kIdle = Decider::kIdle;
 
 // What the workers on one candidate share: its next episode, and where its results go.
 struct Queue {
@@ -34,23 +34,38 @@ struct Queue {
 
 using Stop = std::atomic<bool>;
 
+// A policy that sees observations.
+class Observer final : public Decider {
+  public:
+    explicit Observer(Player& player) : player_(player), workspace_(player) {}
+    bool draws() const override { return player_.draws(); }
+    void act(const Batch& b, int64_t rows, int64_t, const int64_t*, uint64_t* stream, int64_t stride,
+             const Stop&) override {
+        player_.act(workspace_, b.observation, b.elapsed, const_cast<void*>(b.action), rows, stream, stride);
+    }
+
+  private:
+    Player& player_;
+    Player::Workspace workspace_;
+};
+
 class Worker {
   public:
-    Worker(const RolloutTask& task, Player& player, int64_t lanes, Queue& queue, const Stop& stop)
+    Worker(const RolloutTask& task, std::unique_ptr<Decider> decider, int64_t lanes, Queue& queue,
+           const Stop& stop)
         : task_(task),
-          player_(player),
+          decider_(std::move(decider)),
           queue_(queue),
           stop_(stop),
           game_(task.game()),
           lanes_(task.shape, lanes, task.limit, task.table),
-          workspace_(player),
-          policy_streams_(static_cast<size_t>(player.draws() ? kStreamFields * lanes_.batch.n : 0)),
+          policy_streams_(static_cast<size_t>(decider_->draws() ? kStreamFields * lanes_.batch.n : 0)),
           returns_(static_cast<size_t>(lanes_.batch.n)),
           episode_(static_cast<size_t>(lanes_.batch.n), kIdle),
           start_(static_cast<size_t>(lanes_.batch.n)) {
         // All lanes, for the queue may be empty before a lane has had an episode.
         seed_padding(lanes_.batch.stream, lanes_.batch.stride, 0, lanes_.batch.n);
-        if (player.draws()) seed_padding(policy_streams_.data(), lanes_.batch.n, 0, lanes_.batch.n);
+        if (decider_->draws()) seed_padding(policy_streams_.data(), lanes_.batch.n, 0, lanes_.batch.n);
         lanes_.set_params(task.params.data());
         game_->prepare(lanes_.batch, true);
     }
@@ -78,8 +93,9 @@ class Worker {
         const int64_t rows = game_->native() ? b.n : b.valid;
         double* const returns = returns_.data() + first;
         for (int64_t i = 0; i < kBlockSteps && !stop_.load(std::memory_order_relaxed); ++i) {
-            player_.act(workspace_, b.observation, const_cast<void*>(b.action), rows,
-                        player_.draws() ? policy_streams_.data() + first : nullptr, lanes_.batch.n);
+            decider_->act(b, rows, first, episode_.data() + first,
+                          decider_->draws() ? policy_streams_.data() + first : nullptr, lanes_.batch.n,
+                          stop_);
             game_->step(b);
             for (int64_t lane = 0; lane < b.n; ++lane) returns[lane] += b.reward[lane];
             starting_.clear();
@@ -116,7 +132,7 @@ class Worker {
             const uint64_t low = task_.seed + static_cast<uint64_t>(k);
             const uint64_t high = low < task_.seed;
             baseline::seed(b.stream, b.stride, lane, low, high);
-            if (player_.draws()) {
+            if (decider_->draws()) {
                 baseline::seed_spawned(policy_streams_.data() + first, lanes_.batch.n, lane, low, high,
                                        kPolicyKey);
             }
@@ -132,12 +148,11 @@ class Worker {
     }
 
     const RolloutTask& task_;
-    Player& player_;
+    const std::unique_ptr<Decider> decider_;
     Queue& queue_;
     const Stop& stop_;
     std::unique_ptr<GameLevel> game_;
     Lanes lanes_;
-    Player::Workspace workspace_;
     std::vector<uint64_t> policy_streams_;
     std::vector<double> returns_;
     std::vector<int64_t> episode_;
@@ -199,16 +214,22 @@ void run_threads(int64_t threads, const std::function<bool()>& interrupted,
 
 }  // namespace
 
-RolloutResult rollout(const RolloutTask& task, Player& player, const std::function<bool()>& interrupted) {
+RolloutResult rollout(const RolloutTask& task,
+                      const std::function<std::unique_ptr<Decider>(int64_t)>& decider,
+                      const std::function<bool()>& interrupted) {
     RolloutResult result = empty_result(task, 1);
     Queue queue{0, result.returns.data(), result.lengths.data()};
     const int64_t lanes = std::min(task.num_envs, task.episodes);
     const int64_t threads = std::min(task.threads, lanes);
     run_threads(threads, interrupted, [&](int64_t thread, const Stop& stop) {
         const int64_t share = lanes / threads + (thread < lanes % threads);
-        Worker(task, player, share, queue, stop).run();
+        Worker(task, decider(share), share, queue, stop).run();
     });
     return result;
+}
+
+RolloutResult rollout(const RolloutTask& task, Player& player, const std::function<bool()>& interrupted) {
+    return rollout(task, [&](int64_t) { return std::make_unique<Observer>(player); }, interrupted);
 }
 
 RolloutResult rollout_population(const RolloutTask& task, int64_t candidates,
@@ -222,7 +243,7 @@ RolloutResult rollout_population(const RolloutTask& task, int64_t candidates,
             Queue queue{0, result.returns.data() + c * task.episodes,
                         result.lengths.data() + c * task.episodes};
             const std::unique_ptr<Player> own = player(c);
-            Worker(task, *own, lanes, queue, stop).run();
+            Worker(task, std::make_unique<Observer>(*own), lanes, queue, stop).run();
         }
     });
     return result;

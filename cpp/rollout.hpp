@@ -10,6 +10,7 @@
 #include "lanes.hpp"
 #include "level.hpp"
 #include "player.hpp"
+#include "search.hpp"
 
 namespace compute_layers {
 
@@ -31,6 +32,11 @@ struct RolloutResult {
     std::vector<int64_t> lengths;  // [candidates][episodes]
 };
 
+// As `rollout` below, of a policy that plans: `decider` makes the one for so many lanes, on the thread that
+// plays them.
+RolloutResult rollout(const RolloutTask& task,
+                      const std::function<std::unique_ptr<Decider>(int64_t)>& decider,
+                      const std::function<bool()>& interrupted);
 // `interrupted` is asked from the calling thread a few times a second; true ends the work early.
 RolloutResult rollout(const RolloutTask& task, Player& player, const std::function<bool()>& interrupted);
 

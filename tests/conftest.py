@@ -156,7 +156,12 @@ def _agent_kind(id: str, name: str) -> tuple[Any, ...]:
 
 
 # All that is shipped, and for tests of the interface the first game's and the first of every other kind.
-AGENTS = [(id, name) for id in registry.games() for name in cl.agents(id)]
+def observers(id: str) -> list[str]:
+    """The shipped agents that see observations alone; test_search.py and test_planning.py have the others."""
+    return [name for name in cl.agents(id) if agent_file(id, name).family.stem in registry.families()]
+
+
+AGENTS = [(id, name) for id in registry.games() for name in observers(id)]
 _FIRST = {_agent_kind(*agent): agent for agent in reversed(AGENTS)}
 KINDS_OF_AGENTS = [agent for agent in AGENTS if agent[0] == registry.games()[0] or agent in _FIRST.values()]
 

@@ -23,7 +23,7 @@ from compute_layers import registry
 from compute_layers.agents import LAYERS, agent_file, check_tensors
 from compute_layers.registry import games
 from compute_layers.spec import Box, Discrete, Tuple
-from conftest import AGENTS, KINDS_OF_AGENTS, LEVELS, Array, assert_same, paced
+from conftest import AGENTS, KINDS_OF_AGENTS, LEVELS, Array, assert_same, observers, paced
 
 INPUTS = {id: registry.game(id).observation.size for id in games()}
 VECTORS = [id for id in games() if isinstance(registry.game(id).observation, Box)]
@@ -210,7 +210,7 @@ FORMS: dict[str, Callable[[Array], Any]] = {
 @pytest.mark.parametrize("form", FORMS.values(), ids=FORMS)
 @pytest.mark.parametrize("level", LEVELS, ids=str)
 def test_observations_of_every_form_are_read_rightly(game: str, form: Any, level: cl.Level) -> None:
-    for name in cl.agents(game):
+    for name in observers(game):
         if level not in agent_levels(game, name):
             continue
         agent = load(game, name, level)
@@ -227,7 +227,7 @@ def test_observations_of_every_form_are_read_rightly(game: str, form: Any, level
 @pytest.mark.parametrize("dtype", ["f2", "f8", "i1", "i8", "u8", "?", ">i4"])
 def test_other_real_dtypes_are_cast_to_float32(game: str, dtype: str) -> None:
     values = np.random.default_rng(0).integers(0, 2, (33, INPUTS[game])).astype(dtype)
-    for name in cl.agents(game):
+    for name in observers(game):
         for level in agent_levels(game, name):
             agent, plain = (load(game, name, level) for _ in range(2))
             assert_same(agent(values), plain(values.astype(np.float32)), name, level)
@@ -237,7 +237,7 @@ def test_other_real_dtypes_are_cast_to_float32(game: str, dtype: str) -> None:
 def test_float64_is_rounded_before_the_policy_sees_it(game: str) -> None:
     """A number that float32 rounds to zero counts as zero, as the batch's own observations would."""
     seen = np.full((8, INPUTS[game]), 1e-60) * np.array([1, -1] * 4)[:, None]
-    for name in cl.agents(game):
+    for name in observers(game):
         for level in agent_levels(game, name):
             agent, plain = (load(game, name, level) for _ in range(2))
             assert_same(
@@ -300,7 +300,7 @@ def wrong_shapes(inputs: int) -> list[tuple[int, ...]]:
 @pytest.mark.parametrize("level", LEVELS, ids=str)
 @pytest.mark.parametrize("game", VECTORS, indirect=True)
 def test_an_observation_of_a_wrong_shape(game: str, level: cl.Level) -> None:
-    for name in cl.agents(game):
+    for name in observers(game):
         if level in agent_levels(game, name):
             agent = load(game, name, level)
             for shape in wrong_shapes(INPUTS[game]):
@@ -582,7 +582,7 @@ def test_a_path_elsewhere_is_no_name(game: str) -> None:
 @pytest.mark.parametrize("id", VECTORS)
 def test_one_observation_in_any_form_gives_the_same_action(id: str) -> None:
     """What is not float32, contiguous and of NumPy's own type takes the path that converts and checks."""
-    for name in cl.agents(id):
+    for name in observers(id):
         if cl.load_agent(id, name).metadata["family"] == "random":
             continue
         agent = cl.load_agent(id, name)

@@ -35,9 +35,18 @@ def quiet() -> Console:
     return Console(file=io.StringIO())
 
 
+def agents_of(game: str) -> list[str]:
+    """Agents that plan take long at level python, those of MountainCar least."""
+    return [
+        name
+        for name in cl.agents(game)
+        if game == "MountainCar-v0" or not agent_file(game, name).family.spec.searches
+    ]
+
+
 @pytest.fixture(scope="module", params=cl.games())
 def measured(request: pytest.FixtureRequest) -> Ladder:
-    return measure_ladder(request.param, effort=TINY, console=quiet())
+    return measure_ladder(request.param, agents_of(request.param), effort=TINY, console=quiet())
 
 
 def printed(ladder: Ladder, width: int = 200, terminal: bool = False) -> str:
@@ -48,7 +57,13 @@ def printed(ladder: Ladder, width: int = 200, terminal: bool = False) -> str:
 
 def test_every_agent_has_a_row_at_every_level(measured: Ladder) -> None:
     found = [(row.agent, row.level) for row in measured.rows]
-    assert found == [(agent, level) for agent in cl.agents(measured.game) for level in (*SERVED, "gymnasium")]
+    assert found == [
+        (agent, level)
+        for agent in agents_of(measured.game)
+        for level in (*SERVED, "gymnasium")
+        # Gymnasium makes no copies of a game to plan in.
+        if level != "gymnasium" or not agent_file(measured.game, agent).family.spec.searches
+    ]
 
 
 def test_a_row_is_measured_or_says_why_not(measured: Ladder) -> None:
@@ -83,7 +98,8 @@ def test_returns_are_those_of_a_rollout(measured: Ladder) -> None:
             equal, episodes = measured.as_gymnasium[row.agent]
             assert (run.returns == row.returns)[:episodes].sum() == equal
     assert not measured.unequal
-    assert all(count >= 2 for count in measured.compared.values())
+    for name, count in measured.compared.items():
+        assert count >= (1 if agent_file(measured.game, name).family.spec.searches else 2)
 
 
 def test_unequal_returns_are_told(measured: Ladder) -> None:
@@ -259,7 +275,7 @@ def test_seeds_that_not_all_have_played_do_not_count() -> None:
 
 @with_scipy
 def test_an_agent_alone(measured: Ladder) -> None:
-    for name in cl.agents(measured.game):
+    for name in agents_of(measured.game):
         alone = Ladder(measured.game, TINY, rows=[row for row in measured.rows if row.agent == name])
         found = judge(alone)
         assert found.best == found.cheapest == name

@@ -20,10 +20,21 @@ from gymnasium.vector import AutoresetMode
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from compute_layers import agents, load_agent, registry, rollout
+from compute_layers import load_agent, registry, rollout
 from compute_layers.registry import games
 from compute_layers.spec import Discrete, Spec
-from conftest import LEVELS, NEAR_KERNELS, Array, Maker, assert_same, inside, paced, random_actions, served
+from conftest import (
+    LEVELS,
+    NEAR_KERNELS,
+    Array,
+    Maker,
+    assert_same,
+    inside,
+    observers,
+    paced,
+    random_actions,
+    served,
+)
 
 FACTORS = [0.0, -0.0, 5e-324, 1e-300, 1e-9, 0.3, 1.0, 1.7, 30.0, 1e6, 1e150, 1e300]
 
@@ -429,7 +440,7 @@ def agents_are_unmoved(make: Maker, hostile: Callable[[], Hostile]) -> None:
     rows[::3] *= -1
     if isinstance(space, Discrete):
         rows = np.abs(rows[:, 0]).astype(np.int64) % space.n
-    for name in agents(make.id):
+    for name in observers(make.id):
         policy = load_agent(make.id, name, level="python")
         at = registry.family(policy.family).isas.get(make.level.name, ()) if make.level.isa else (None,)
         if make.level.isa not in at:

@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 from typer.testing import CliRunner
 
 import compute_layers as cl
-from compute_layers import _core, planning, registry
+from compute_layers import _core, check, planning, registry
 from compute_layers.agents import agent_file
 from compute_layers.batch import NO_LIMIT
 from compute_layers.cli import app
@@ -30,11 +30,13 @@ from compute_layers.planning import (
     METHODS,
     Plan,
     agent_of,
+    backward_induction,
     exact_return,
     optimal_return,
     policy_iteration,
     value_iteration,
 )
+from compute_layers.spec import Box, Discrete
 from compute_layers.table import Outcome
 from conftest import LEVELS, Array, assert_same
 
@@ -42,7 +44,13 @@ EVERY_GAME = True
 TABULAR = [id for id in registry.games() if registry.game(id).spec.table is not None]
 PLANNED = [*TABULAR, "Blackjack-v1"]
 NATIVE = [level for level in LEVELS if level.isa in registry.planner("backup").isas.get(level.name, ())]
-SHIPPED = [(id, name) for id in PLANNED for name in cl.agents(id) if agent_file(id, name).layer == "search"]
+SHIPPED = [
+    (id, name)
+    for id in PLANNED
+    for name in cl.agents(id)
+    if agent_file(id, name).layer == "search" and not agent_file(id, name).family.spec.searches
+]
+TIMED = [(id, name) for id, name in SHIPPED if agent_file(id, name).family.spec.sees_time]
 
 
 def random_table(states: int, actions: int, most: int, seed: int = 0, ends: float = 0.1) -> cl.TabularGame:
@@ -296,7 +304,10 @@ def contains(returns: Array, exact: float) -> bool:
 
 HANDS = {"Blackjack-v1": 1_000_000}
 BY_TABLE = [
-    (id, name) for id in PLANNED for name in cl.agents(id) if agent_file(id, name).family.stem == "table"
+    (id, name)
+    for id in PLANNED
+    for name in cl.agents(id)
+    if agent_file(id, name).family.stem in ("table", "timed_table")
 ]
 
 
@@ -312,6 +323,153 @@ def test_the_interval_of_a_table_of_ones_own_contains_the_exact_return() -> None
     metadata = {"family": "table", "layer": "search", "head": "vote", "version": "1"}
     agent = cl.Agent(planning.AgentFile("mine", game, metadata, {"actions": actions}), "auto", None, 0)
     assert contains(cl.rollout(game, agent, episodes=20_000).returns, exact_return(game, actions))
+
+
+# ---- policies that see the time ----
+
+
+@pytest.mark.parametrize(
+    ("id", "limit"), [("FrozenLake-v1", 30), ("Taxi-v4", 3), ("Blackjack-v1", 2), ("CliffWalking-v1", 20)]
+)
+def test_the_levels_agree_on_backward_induction(id: str, limit: int) -> None:
+    found = [
+        backward_induction(id, max_episode_steps=limit, level=level.name, isa=level.isa)
+        for level in (LEVELS[0], *NATIVE)
+    ]
+    assert found[0].actions.shape == (limit, max(model_of(id, {}).observations) + 1)
+    for plan in found[1:]:
+        assert_same(outcome(plan), outcome(found[0]), id, plan.level)
+
+
+@pytest.mark.parametrize("limit", [1, 7, 40])
+def test_backward_induction_is_optimal(limit: int) -> None:
+    """Against every policy of a small game would take too long: against the optimum, which follows from the values, and
+    against policies that do not see the time."""
+    game = random_table(12, 3, 4, seed=limit)
+    plan = backward_induction(game, max_episode_steps=limit)
+    exact = exact_return(game, plan.actions, max_episode_steps=limit)
+    assert exact == pytest.approx(optimal_return(game, max_episode_steps=limit), abs=1e-12)
+    assert exact >= exact_return(game, value_iteration(game).actions, max_episode_steps=limit) - 1e-12
+    for seed in range(20):
+        others = np.random.default_rng(seed).integers(0, 3, plan.actions.shape)
+        assert exact_return(game, others, max_episode_steps=limit) <= exact + 1e-12
+
+
+def test_an_exact_return_of_rows_that_repeat_is_that_of_one_row() -> None:
+    actions = value_iteration("FrozenLake-v1").actions
+    expected = exact_return("FrozenLake-v1", actions)
+    for rows in (1, 5, 100, 120):
+        found = exact_return("FrozenLake-v1", np.tile(actions, (rows, 1)))
+        assert found == pytest.approx(expected, abs=1e-14)
+
+
+def test_backward_induction_knows_its_steps() -> None:
+    assert backward_induction("FrozenLake-v1").actions.shape == (100, 16)
+    assert backward_induction("FrozenLake-v1").sweeps == 100
+    with pytest.raises(ValueError, match="max_episode_steps is -1; allowed: 1 to 100000"):
+        backward_induction("FrozenLake-v1", max_episode_steps=-1)
+    with pytest.raises(ValueError, match="gamma is 2; allowed"):
+        backward_induction("FrozenLake-v1", gamma=2)
+
+
+OPTIMA = {"FrozenLake-v1": "0.744190", "FrozenLake8x8-v1": "0.913220"}
+
+
+@pytest.mark.parametrize("id", OPTIMA)
+def test_the_optimum_under_the_time_limit(id: str) -> None:
+    file = agent_file(id, "optimal")
+    exact = exact_return(id, file.tensors["actions"])
+    assert f"{exact:.6f}" == f"{optimal_return(id):.6f}" == OPTIMA[id]
+    assert file.metadata["exact"].startswith(f"{OPTIMA[id]} expected")
+    assert contains(cl.rollout(id, "optimal", episodes=1000).returns, exact)  # the evaluation episodes
+
+
+@pytest.mark.parametrize(
+    "level", [pytest.param(level, marks=pytest.mark.emulate) for level in LEVELS], ids=str
+)
+def test_a_policy_sees_the_time(level: cl.Level) -> None:
+    if level.isa not in (None, *registry.family("timed_table").isas.get(level.name, ())):
+        pytest.skip("no such kernel is written")
+    agent = cl.load_agent("FrozenLake-v1", "optimal", level=level.name, isa=level.isa)
+    table = agent_file("FrozenLake-v1", "optimal").tensors["actions"]
+    states, steps = np.tile(np.arange(16), 110), np.repeat(np.arange(110), 16)
+    assert_same(agent(states, elapsed=steps), table[np.minimum(steps, 99), states])
+    assert_same(agent(states[:16], elapsed=7), table[7])
+    assert agent(14, elapsed=95) == table[95, 14]
+    assert agent(14, elapsed=2**62) == table[99, 14]
+    runs = [
+        cl.rollout("FrozenLake-v1", each, episodes=40, num_envs=num_envs)
+        for each, num_envs in ((agent, 3), (agent, 40), ("optimal", 256))
+    ]
+    for run_ in runs[1:]:
+        assert_same((run_.returns, run_.lengths), (runs[0].returns, runs[0].lengths), level)
+
+
+def timed(id: str, actions: Any, head: str = "vote", game: Any = None) -> cl.Agent:
+    metadata = {"family": "timed_table", "layer": "search", "head": head, "version": "1"}
+    return cl.Agent(
+        planning.AgentFile("mine", game or registry.game(id), metadata, {"actions": actions}), "auto", None, 0
+    )
+
+
+def test_a_rollout_gives_the_steps_since_the_reset() -> None:
+    """On dry ice: right, right, down … by the clock alone, whatever the state."""
+    walk = [2, 2, 1, 1, 1, 2]
+    actions = np.repeat(np.array(walk)[:, None], 16, axis=1)
+    for level in ("python", "auto"):
+        agent = cl.Agent(timed("FrozenLake-v1", actions).file, level, None, 0)
+        run_ = cl.rollout("FrozenLake-v1", agent, level=level, episodes=9, num_envs=2, is_slippery=False)
+        assert run_.returns.tolist() == [1.0] * 9
+        assert run_.lengths.tolist() == [6] * 9
+
+
+def test_time_and_a_tuple_of_numbers() -> None:
+    actions = np.random.default_rng(0).integers(0, 2, (3, 32 * 11 * 2))
+    agent = timed("Blackjack-v1", actions)
+    assert agent((20, 10, 1), elapsed=2) == actions[2, (20 * 11 + 10) * 2 + 1]
+    python = cl.Agent(agent.file, "python", None, 0)
+    runs = [cl.rollout("Blackjack-v1", each, episodes=300).returns for each in (agent, python)]
+    assert_same(runs[0], runs[1])
+
+
+def test_time_and_numbers_for_actions() -> None:
+    space = Box((-1.0, -2.0), (1.0, 2.0))
+    game = check.with_spaces(registry.game("FrozenLake-v1"), Discrete(3), space)
+    actions = np.random.default_rng(0).uniform(-1, 1, (4, 3, 2)).astype(np.float32)
+    for level in LEVELS[:1] + NATIVE:
+        agent = cl.Agent(timed("", actions, "box", game).file, level.name, level.isa, 0)
+        assert_same(agent(np.array([2, 0, 1]), elapsed=np.array([3, 0, 9])), actions[[3, 0, 3], [2, 0, 1]])
+
+
+@pytest.mark.parametrize(
+    ("elapsed", "error", "match"),
+    [
+        (None, TypeError, "elapsed is None; allowed: integers from 0 on"),
+        (-1, ValueError, "elapsed is -1; allowed"),
+        (1.0, TypeError, "elapsed is 1.0; allowed"),
+        ("1", TypeError, "elapsed is 1; allowed"),
+        ([1, 2, 3], ValueError, r"elapsed has shape \(3,\); allowed"),
+        ([[1], [2]], ValueError, r"elapsed has shape \(2, 1\)"),
+        ([0, -5], ValueError, "elapsed is -5"),
+        (2**64 - 1, ValueError, "elapsed is -1"),
+        (2**70, TypeError, "elapsed is"),
+    ],
+)
+def test_what_is_no_time(elapsed: Any, error: type[Exception], match: str) -> None:
+    agent = cl.load_agent("FrozenLake-v1", "optimal")
+    with pytest.raises(error, match=match):
+        agent(np.array([0, 1]), elapsed=elapsed)
+    with pytest.raises(TypeError, match="elapsed is 1; allowed: None, this policy does not see it"):
+        cl.load_agent("FrozenLake-v1", "arrows")(0, elapsed=1)
+
+
+def test_what_sees_the_time_is_no_teacher() -> None:
+    lower = pytest.importorskip("compute_layers.lower")
+    with pytest.raises(ValueError, match="'optimal', which sees the time"):
+        lower.lower("optimal", "FrozenLake-v1")
+    tensors = {"actions": np.zeros((1, 2, 16), np.int64)}
+    with pytest.raises(ValueError, match="family 'timed_table'; allowed in a population"):
+        cl.rollout_population("FrozenLake-v1", "optimal", tensors, episodes=1)
 
 
 # ---- Blackjack's table ----
@@ -413,6 +571,9 @@ def test_policies_that_take_turns_for_ever(monkeypatch: pytest.MonkeyPatch) -> N
         (np.zeros(16), TypeError, "actions has dtype float64; allowed: integers"),
         ([0] * 15 + [4], ValueError, r"actions\[15\] is 4; allowed: 0 to 3"),
         ([-1] + [0] * 15, ValueError, r"actions\[0\] is -1; allowed: 0 to 3"),
+        ([[0] * 16, [0] * 15 + [4]], ValueError, r"actions\[1, 15\] is 4; allowed: 0 to 3"),
+        (np.zeros((0, 16), np.int64), ValueError, r"actions has shape \(0, 16\)"),
+        (np.zeros((1, 1, 16), np.int64), ValueError, r"allowed: \(16,\) or \(steps, 16\)"),
     ],
 )
 def test_actions_that_are_no_policy(actions: Any, error: type[Exception], match: str) -> None:
@@ -503,7 +664,8 @@ def run(*arguments: str) -> Any:
 
 
 def test_which_agents_are_shipped() -> None:
-    assert [(id, "value-iteration") for id in PLANNED] == SHIPPED
+    assert [(id, "value-iteration") for id in PLANNED] == [entry for entry in SHIPPED if entry not in TIMED]
+    assert TIMED == [("FrozenLake-v1", "optimal"), ("FrozenLake8x8-v1", "optimal")]
 
 
 REACHED = {
@@ -582,6 +744,7 @@ def test_the_command_at_each_level(level: cl.Level, tmp_path: Path) -> None:
         (["CartPole-v1"], "game is 'CartPole-v1'; allowed"),
         (["FrozenLake-v1", "--method", "values"], "--method is 'values'; allowed: value-iteration"),
         (["FrozenLake-v1", "--gamma", "2"], "gamma is 2.0; allowed"),
+        (["FrozenLake-v1", "--method", "backward-induction", "--tolerance", "1"], "--tolerance is 1.0;"),
         (["FrozenLake-v1", "--level", "asm:baseline"], "not available for planner backup"),
         (["FrozenLake-v1", "--level", "asm:sse"], "isa is 'sse'; allowed"),
         (["FrozenLake-v1", "--save", "agent.json"], "--save is 'agent.json'; allowed"),

@@ -21,7 +21,7 @@ import compute_layers as cl
 from compute_layers import check, registry
 from compute_layers.agents import FORMAT_VERSION, Agent, AgentFile, heads
 from compute_layers.registry import Family
-from conftest import LEVELS, assert_same, random_actions, unserved
+from conftest import LEVELS, assert_same, observers, random_actions, unserved
 
 GAMES = registry.games()
 HAS_SAFETENSORS = importlib.util.find_spec("safetensors") is not None
@@ -111,7 +111,7 @@ def every_job() -> list[Callable[[], Any]]:
                 if check._serves(family, registry.game(id)):
                     jobs += [agent_job(made_up(id, family), level, seed) for seed in (0, 1)]
             # Without the library that reads them there are no shipped agents.
-            for name in cl.agents(id) if HAS_SAFETENSORS else ():
+            for name in observers(id) if HAS_SAFETENSORS else ():
                 isas = cl.load_agent(id, name).file.family.isas
                 if not unserved(id, level) and (level.isa is None or level.isa in isas[level.name]):
                     jobs.append(rollout_job(id, name, level, 7))

@@ -4,6 +4,8 @@
     python tools/write_agent.py CartPole-v1 pd --family linear --head threshold --layer algorithm \\
         --tensor W="[[0, 0, 3, 1]]" --tensor b="[0]" --source "…"
     python tools/write_agent.py Taxi-v4 shortest-way --layer algorithm --rule taxi:shortest_way
+    python tools/write_agent.py Pendulum-v1 cem --family cem --head box --layer search \\
+        --tensor candidates=[16] --tensor horizon=[6] …
 
 A rule is a function of tools/rules, of the observation; its table becomes the agent.
 """
@@ -16,19 +18,23 @@ import inspect
 import json
 import shlex
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import product
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 import compute_layers as cl
 from compute_layers.agents import FORMAT_VERSION, LAYERS, Agent, AgentFile, tensor_forms
-from compute_layers.registry import families, family, game
+from compute_layers.measure import short
+from compute_layers.registry import borrowers, families, family, game
 from compute_layers.spec import Box, Space, Tuple
+from compute_layers.train import cpus
 
 ROOT = Path(__file__).parents[1] / "python" / "compute_layers" / "agents"
 EPISODES = 1000  # evaluation seeds 0 … 999
+FIRST = 4  # of which a file of a policy that plans lists the returns
 
 
 def table_of(rule: Callable[..., int], observation: Space) -> str:
@@ -39,6 +45,16 @@ def table_of(rule: Callable[..., int], observation: Space) -> str:
     return json.dumps([rule(*seen) for seen in product(*(range(space.n) for space in spaces))])
 
 
+def preparation_of(settings: Mapping[str, NDArray[np.int64]]) -> str:
+    """What a policy that plans does instead of preparing: the steps it simulates."""
+    candidates, horizon, hold, commit = (
+        int(settings[name][0]) for name in ("candidates", "horizon", "hold", "commit")
+    )
+    rounds = int(settings["iterations"][0]) if "iterations" in settings else 1
+    steps = commit * hold
+    return f"none; {short(candidates * horizon * hold * rounds)} simulated steps a plan, for {steps} of play"
+
+
 def main(arguments: Sequence[str] | None = None, root: Path = ROOT) -> None:
     """Writes the file, below ``root``."""
     parser = argparse.ArgumentParser(
@@ -47,7 +63,7 @@ def main(arguments: Sequence[str] | None = None, root: Path = ROOT) -> None:
     parser.add_argument("game", choices=cl.games())
     parser.add_argument("name")
     parser.add_argument("--rule", metavar="MODULE:FUNCTION", help="of tools/rules, instead of what follows")
-    parser.add_argument("--family", default="table", choices=list(families()))
+    parser.add_argument("--family", default="table", choices=[*families(), *borrowers()])
     parser.add_argument("--head", default="vote", choices=["argmax", "threshold", "box", "vote"])
     parser.add_argument("--layer", required=True, choices=LAYERS)
     parser.add_argument("--tensor", action="append", default=[], metavar="NAME=JSON")
@@ -82,7 +98,12 @@ def main(arguments: Sequence[str] | None = None, root: Path = ROOT) -> None:
         "command": shlex.join(["python", "tools/write_agent.py", *arguments]),
     }
     file = AgentFile(given.name, found, metadata, tensors)
-    file.note_returns(cl.rollout(found.id, Agent(file, "auto", None, seed=0), episodes=EPISODES).returns)
+    if file.family.spec.searches:
+        file.metadata["preparation"] = preparation_of(tensors)
+    run = cl.rollout(found.id, Agent(file, "auto", None, seed=0), episodes=EPISODES, threads=cpus())
+    file.note_returns(run.returns)
+    if file.family.spec.searches:  # too slow for the tests to play them all
+        file.metadata["first_returns"] = json.dumps(run.returns[:FIRST].tolist())
     path = root / found.stem / found.id / f"{given.name}.safetensors"
     path.parent.mkdir(parents=True, exist_ok=True)
     file.save(path)

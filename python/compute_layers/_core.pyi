@@ -237,6 +237,7 @@ class Player:
         """
         Call self as a function.
         """
+    @typing.overload
     def __init__(
         self,
         *,
@@ -250,9 +251,29 @@ class Player:
         low: collections.abc.Sequence[typing.SupportsFloat | typing.SupportsIndex],
         high: collections.abc.Sequence[typing.SupportsFloat | typing.SupportsIndex],
         draws: bool,
+        steps: typing.SupportsInt | typing.SupportsIndex,
         rule: typing.Any,
     ) -> None: ...
-    def _act(self, observation: typing.Any) -> typing.Any: ...
+    @typing.overload
+    def __init__(
+        self,
+        *,
+        game: str,
+        level: str,
+        isa: str | None,
+        shape: Shape,
+        table: Table | None,
+        params: collections.abc.Sequence[typing.SupportsFloat | typing.SupportsIndex],
+        settings: collections.abc.Sequence[typing.SupportsInt | typing.SupportsIndex],
+        low: collections.abc.Sequence[typing.SupportsFloat | typing.SupportsIndex],
+        high: collections.abc.Sequence[typing.SupportsFloat | typing.SupportsIndex],
+        rule: typing.Any,
+        fields: collections.abc.Sequence[str],
+        integers: collections.abc.Sequence[bool],
+        least: collections.abc.Sequence[typing.SupportsFloat | typing.SupportsIndex],
+        most: collections.abc.Sequence[typing.SupportsFloat | typing.SupportsIndex],
+    ) -> None: ...
+    def _act(self, observation: typing.Any, *, elapsed: typing.Any = None) -> typing.Any: ...
     def _seed(
         self, low: typing.SupportsInt | typing.SupportsIndex, high: typing.SupportsInt | typing.SupportsIndex
     ) -> None: ...
@@ -352,6 +373,7 @@ def rollout(
     options: collections.abc.Sequence[typing.SupportsFloat | typing.SupportsIndex],
     limit: typing.SupportsInt | typing.SupportsIndex,
     player: Player,
+    search_rule: typing.Any,
     episodes: typing.SupportsInt | typing.SupportsIndex,
     seed: typing.SupportsInt | typing.SupportsIndex,
     num_envs: typing.SupportsInt | typing.SupportsIndex,

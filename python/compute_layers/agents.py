@@ -13,9 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from . import _core, registry
-from .batch import parse_seed, shape_of
-from .interpreter import PolicyInterpreter
-from .registry import Family, Game, families, family, game, resolve, unknown
+from .batch import encode_params, parse_seed, shape_of
+from .interpreter import PolicyInterpreter, SearchInterpreter
+from .registry import Family, Game, Setting, borrowers, families, family, game, resolve, unknown
 from .spec import Box, Discrete, Space, seen_by_policies
 
 LAYERS = ("algorithm", "search", "symbolic", "subsymbolic", "agi")
@@ -53,8 +53,9 @@ class AgentFile:
         self.layer = metadata["layer"]
         if self.layer not in LAYERS:
             raise unknown(f"{name}: layer", self.layer, LAYERS)
-        if metadata["family"] not in families():
-            raise unknown(f"{name}: family", metadata["family"], families())
+        known = families() | borrowers()
+        if metadata["family"] not in known:
+            raise unknown(f"{name}: family", metadata["family"], known)
         self.family = family(metadata["family"])
         self.head = metadata["head"]
         self.choices = {}
@@ -85,6 +86,11 @@ class AgentFile:
         found = cls(str(path), game, metadata, tensors)
         found.name = path.stem
         return found
+
+    @property
+    def isas(self) -> Mapping[str, tuple[str, ...]]:
+        """The isas for which there are kernels, by native level: the family's, or of one that plans the game's."""
+        return self.game.isas if self.family.spec.searches else self.family.isas
 
     def save(self, path: Path) -> None:
         """Write the file."""
@@ -232,6 +238,21 @@ def kernel_arguments(file: AgentFile) -> dict[str, Any]:
     }
 
 
+_LARGEST = float(np.finfo(np.float64).max)
+_RANGES = {
+    float: (-_LARGEST, _LARGEST),
+    int: (-(2**53), 2**53),
+}  # of a field of a state, where the game says nothing
+
+
+def search_rule(file: AgentFile, setting: Setting, level: str) -> SearchInterpreter | None:
+    """Level python of a file's policy that plans, in a game with these arguments; None for a native level, and for a
+    policy that sees observations."""
+    if level != "python" or not file.family.spec.searches:
+        return None
+    return SearchInterpreter(file.family, setting, encode_params(setting), file.tensors)
+
+
 class Agent(_core.Player):
     """A policy at one level: ``agent(observation)`` is its action.
 
@@ -239,6 +260,10 @@ class Agent(_core.Player):
     (n, k), give int64 (n,) or float32 (n, m). Other real dtypes are cast. Observations of a ``Tuple`` may also
     come as environments return them, a tuple of k ints or of k arrays (n,). Row i of a stochastic policy draws
     from ``SeedSequence(seed + i, spawn_key=(1,))``.
+
+    A policy of family ``shooting`` or ``cem`` is called with states instead, float64 (k,) or (n, k): the fields of
+    ``get_state()["state"]``. It plans anew in each call and returns the plan's first action. One of family
+    ``timed_table`` sees the time: ``agent(observation, elapsed=…)``, the steps since the reset, one int or n.
 
     Attributes:
         name, layer, head, metadata: as in the file. game: the id. family: its stem.
@@ -252,20 +277,47 @@ class Agent(_core.Player):
         self.file = file
         self.name, self.layer, self.head, self.metadata = file.name, file.layer, file.head, file.metadata
         self.game, self.family = file.game.id, file.family.stem
-        self.level, self.isa = resolve(level, isa, file.family.isas, f"policy {self.family}")
+        self.level, self.isa = resolve(level, isa, file.isas, f"policy {self.family}")
+        if file.family.spec.searches:
+            self._search(file)
+            self.seed(seed)
+            return
+        spec, tensors = file.family.spec, list(file.tensors.values())
         super().__init__(
-            stem=self.family,
+            stem=spec.kernels or self.family,
             level=self.level,
             isa=self.isa,
-            tensors=list(file.tensors.values()),
+            tensors=tensors,
+            steps=len(tensors[0]) if spec.sees_time else 0,
             rule=interpreter_of(file, file.tensors) if self.level == "python" else None,
             **kernel_arguments(file),
         )
         self.seed(seed)
 
+    def _search(self, file: AgentFile) -> None:
+        setting = file.game.default
+        bounds, kinds = setting.bounds, setting.game.spec.state
+        ranges = [bounds.get(field, _RANGES[kind]) for field, kind in kinds.items()]
+        super().__init__(
+            game=file.game.stem,
+            level=self.level,
+            isa=self.isa,
+            shape=shape_of(setting),
+            table=None if setting.table is None else setting.table.native,
+            params=encode_params(setting),
+            settings=[int(tensor[0]) for tensor in file.tensors.values()],
+            low=list(setting.action.low) if isinstance(setting.action, Box) else [],
+            high=list(setting.action.high) if isinstance(setting.action, Box) else [],
+            rule=search_rule(file, setting, self.level),
+            fields=list(kinds),
+            integers=[kind is int for kind in kinds.values()],
+            least=[float(least) for least, _ in ranges],
+            most=[float(most) for _, most in ranges],
+        )
+
     if TYPE_CHECKING:  # a slot of the C++ type
 
-        def __call__(self, observation: Any) -> Any: ...
+        def __call__(self, observation: Any, *, elapsed: Any = None) -> Any: ...
 
     def seed(self, seed: int) -> None:
         """Restart the random streams of a stochastic policy.

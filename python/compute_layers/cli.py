@@ -407,8 +407,13 @@ def _lower(
 @_plainly
 def _plan(
     game: Annotated[str, typer.Argument(help="A tabular game's id, or Blackjack-v1.")],
-    method: Annotated[str, typer.Option(help="value-iteration or policy-iteration.")] = "value-iteration",
-    gamma: Annotated[float | None, typer.Option(help="The discount, 0 to 1; 0.999 if left out.")] = None,
+    method: Annotated[
+        str, typer.Option(help="value-iteration, policy-iteration or backward-induction.")
+    ] = "value-iteration",
+    gamma: Annotated[
+        float | None,
+        typer.Option(help="The discount, 0 to 1; 0.999 if left out, of backward induction 1."),
+    ] = None,
     tolerance: Annotated[
         float | None, typer.Option(help="By which values may still move; 1e-10 if left out.")
     ] = None,
@@ -416,16 +421,19 @@ def _plan(
     save: Annotated[Path | None, typer.Option(help="Write the agent to this .safetensors file.")] = None,
 ) -> None:
     """Find the best policy on a game's table, by dynamic programming."""
-    from .planning import GAMMA, METHODS, TOLERANCE, agent_of
+    from .planning import BACKWARD_INDUCTION, METHODS, Plan, agent_of, backward_induction
 
-    if method not in METHODS:
-        raise registry.unknown("--method", method, METHODS)
+    methods: dict[str, Callable[..., Plan]] = {**METHODS, BACKWARD_INDUCTION: backward_induction}
+    if method not in methods:
+        raise registry.unknown("--method", method, methods)
+    if method == BACKWARD_INDUCTION and tolerance is not None:
+        raise ValueError(f"--tolerance is {tolerance}; {method} has none: it makes as many sweeps as steps")
     _check_outputs(save)
     name, _, isa = level.partition(":")
-    plan = METHODS[method](
+    given: dict[str, Any] = {"gamma": gamma, "tolerance": tolerance}
+    plan = methods[method](
         game,
-        gamma=GAMMA if gamma is None else gamma,
-        tolerance=TOLERANCE if tolerance is None else tolerance,
+        **{option: value for option, value in given.items() if value is not None},
         level=name,
         isa=isa or None,
     )

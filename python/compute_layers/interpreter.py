@@ -6,15 +6,17 @@ The methods are the kernels of ``cpp/batch.hpp``; what they get is its struct, w
 
 from __future__ import annotations
 
+import math
 from collections import namedtuple
 from collections.abc import Mapping, Sequence
+from types import SimpleNamespace
 from typing import Any
 
 from numpy.typing import NDArray
 
 from . import _core
 from .learners import temporal_difference as td
-from .pcg64 import load
+from .pcg64 import PCG64, load
 from .registry import Family, Learner, Setting
 from .spec import Box, Discrete, Space
 
@@ -157,3 +159,58 @@ class LearnerInterpreter:
             targets[lane] = td.target(value, step.reward[lane], bool(step.terminated[lane]), step.gamma)
         for lane in lanes:
             values[cells[lane]] = td.update(values[cells[lane]], targets[lane], step.alpha)
+
+
+class SearchInterpreter:
+    """A policy that plans, as ``plan`` sees it: its settings under their names, and the game to play in."""
+
+    def __init__(
+        self, family: Family, setting: Setting, params: Sequence[float], tensors: Mapping[str, NDArray[Any]]
+    ) -> None:
+        self.action = setting.action
+        self.hold = 1
+        self.commit = 1
+        for name, tensor in tensors.items():
+            setattr(self, name, int(tensor[0]))
+        spec = setting.game.spec
+        self._family, self._rules = family, setting.game.rules
+        self._draws = spec.step_draws
+        self._integers = [kind is int for kind in spec.state.values()]
+        self._params = SimpleNamespace(**dict(zip(setting.params, params, strict=True)), table=setting.table)
+
+    def play(self, state: Any, sequence: Sequence[Any], noise: int) -> float:
+        rng = PCG64.from_seed(noise) if self._draws else None
+        step, p = self._rules.step, self._params
+        total = 0.0
+        for action in sequence:
+            for _ in range(self.hold):
+                state, reward, terminated, *_ = step(p, state, action, rng)
+                total += reward
+                if terminated:
+                    return total if total == total else -math.inf
+        return total if total == total else -math.inf
+
+    def __call__(
+        self,
+        floats: memoryview,
+        integers: memoryview,
+        goes_on: bool,
+        plan: memoryview,
+        stream: memoryview,
+        stride: int,
+        lane: int,
+    ) -> None:
+        """Make a plan in place of the one before. The state's fields are in one view of its words or the other."""
+        state = self._rules.State._make(
+            integers[f] if integer else floats[f] for f, integer in enumerate(self._integers)
+        )
+        numbers, size = plan.tolist(), self.action.size
+        before: list[Any] = numbers
+        if isinstance(self.action, Box):
+            before = [tuple(numbers[i : i + size]) for i in range(0, len(numbers), size)]
+        rng = load(stream, stride, lane)
+        chosen = self._family.rules.plan(self, state, before[self.commit :] if goes_on else [], rng)
+        rng.store(stream, stride, lane)
+        for place, action in enumerate(chosen):
+            for k, number in enumerate(action if isinstance(self.action, Box) else (action,), place * size):
+                plan[k] = number

@@ -47,6 +47,8 @@ LANES = 256  # environments that a rollout steps together
 PYTHON_LANES = 8  # the same at level python
 TURN = 0.05  # seconds of work in a turn, where whole episodes take longer
 LONG_EPISODE = 500  # steps
+LONG_PLAN = 0.1  # seconds of a plan that is not timed in turn
+SEARCH_SHARE = 5  # of the seconds of level python, for a native level of a policy that plans
 BOUNDARY_SIZES = (1, 8, 64, 1024)
 SYNC_LANES = 64  # for Gymnasium's games without a vector environment of their own
 VECTOR_LANES = (1024, 4096, 16384)  # for the others: the best counts
@@ -103,7 +105,7 @@ class Row:
         if self.returns is not None:
             found["episodes"] = len(self.returns)
             found["return_mean"] = float(self.returns.mean())
-            found["return_interval_95"] = self.interval
+            found["return_interval_95"] = None if math.isnan(self.interval) else self.interval
             found["return_iqm"] = float(interquartile_mean(self.returns))
         for name, timing in (("ns_per_decision", self.decision), ("ns_per_step", self.step)):
             found[name] = None if timing is None else asdict(timing)
@@ -218,8 +220,8 @@ def measure_ladder(
     with progress_bar(console, f"{game.id}: timing", len(contestants) * (effort.rounds + 1)) as advance:
         timings = interleaved.run(effort.rounds, advance)
     for row in ladder.rows:
-        row.decision = timings.get(("decision", row.agent, row.level))
-        row.step = timings.get(("step", row.agent, row.level))
+        row.decision = timings.get(("decision", row.agent, row.level), row.decision)
+        row.step = timings.get(("step", row.agent, row.level), row.step)
     ladder.matrix = {key[1:]: timing for key, timing in timings.items() if key[0] == "matrix"}
     ladder.boundary = {key[1:]: timing for key, timing in timings.items() if key[0] == "boundary"}
     ladder.seconds = time.perf_counter() - start
@@ -252,20 +254,29 @@ def _play(
             advance()
             continue
         play = _player(game, agent, level)
-        if level.name == "python":
-            run = play(2)
-            affordable = min(effort.episodes, int(effort.python_seconds / max(run.seconds / 2, 1e-6)))
-            if affordable > 2:
+        searches = file.family.spec.searches
+        if level.name == "python" or searches:
+            # A plan is many steps: as many episodes as there is time for, and an episode of level python may be long.
+            seconds = effort.python_seconds * (SEARCH_SHARE if level.name != "python" else 1)
+            first = 1 if searches and level.name == "python" else 2
+            run = play(first)
+            affordable = min(effort.episodes, int(seconds / max(run.seconds / first, 1e-6)))
+            if affordable > first:
                 run = play(affordable)
         else:
             run = play(effort.episodes)
         row.returns, cost = run.returns, run.seconds / run.steps
         if observations is None:
             observations = _observations(game, file)
-        contestants["step", file.name, str(level)] = _rollout_contestant(play, level, cost)
-        contestants["decision", file.name, str(level)] = _decision_contestant(agent, observations, cost)
+        if searches:
+            _time_search(row, play, agent, observations, cost, contestants)
+        else:
+            contestants["step", file.name, str(level)] = _rollout_contestant(play, level, cost)
+            contestants["decision", file.name, str(level)] = _decision_contestant(agent, observations, cost)
         advance()
-    if reference:
+    if reference and file.family.spec.searches:  # a plan needs copies of the game
+        advance()
+    elif reference:
         row = Row(file.name, file.layer, GYMNASIUM, preparation)
         ladder.rows.append(row)
         agent = Agent(file, "auto", None, seed=0)
@@ -277,9 +288,9 @@ def _play(
 def _has_row(level: Level, game: Game, file: AgentFile) -> bool:
     """Whether a level has a row for an agent: not an isa wider than all that the policy's kernels have, unless
     it is the game's too and the policy has none at all."""
-    if level.isa is None or level.isa in file.family.isas[level.name]:
+    if level.isa is None or level.isa in file.isas[level.name]:
         return True
-    return not file.family.isas[level.name] and level.isa in game.isas[level.name]
+    return not file.isas[level.name] and level.isa in game.isas[level.name]
 
 
 def _isa_of(game: Game, level: Level) -> str | None:
@@ -318,16 +329,60 @@ def _rollout_contestant(play: Callable[..., Any], level: Level, cost: float) -> 
     return run
 
 
+def _time_search(
+    row: Row,
+    play: Callable[..., Any],
+    agent: Agent,
+    states: NDArray[Any],
+    cost: float,
+    contestants: dict[Any, Contestant],
+) -> None:
+    """Whole plans and the steps that they serve. One that takes long is timed as it was played, once: `cost` is the
+    seconds of a step."""
+    tensors = agent.file.tensors
+    steps = int(tensors["hold"][0] * tensors["commit"][0])
+    plans = max(1, int(TURN / (cost * steps)))
+    if cost * steps > LONG_PLAN:
+        row.step = Timing(cost * 1e9, 0.0, 1)
+        row.decision = Timing(agent.repeat(states[:1], 1) / steps * 1e9, 0.0, 1)
+        return
+
+    def run(times: int) -> tuple[float, float]:
+        run = play(times * plans, steps)
+        return run.seconds, float(run.steps)
+
+    rows = states[:plans].copy()
+    contestants["step", row.agent, row.level] = run
+    contestants["decision", row.agent, row.level] = lambda times: (
+        agent.repeat(rows, times),
+        float(times * len(rows) * steps),
+    )
+
+
 def _observations(game: Game, file: AgentFile) -> NDArray[Any]:
-    """Rows that the agent really sees: the first 16 steps of 256 environments."""
+    """Rows that the agent really sees: the first 16 steps of 256 environments. Of a policy that plans, states on the way
+    of random actions."""
     envs = VectorEnv(LANES, game=game.id)
-    agent = Agent(file, "auto", None, seed=0)
+    spec, agent = file.family.spec, Agent(file, "auto", None, seed=0)
+    envs.action_space.seed(0)
     observation, _ = envs.reset(seed=0)
-    seen = [observation]
-    for _ in range(15):
-        observation = envs.step(agent(observation))[0]
-        seen.append(observation)
+    seen = []
+    for t in range(16):
+        if spec.searches:
+            seen.append(np.stack([*envs.get_state()["state"].values()], axis=-1).astype(np.float64))
+            action = envs.action_space.sample()
+        else:
+            seen.append(observation)
+            action = _decide(agent, observation, t)
+        observation = envs.step(action)[0]
+    if spec.searches:
+        return np.concatenate(seen)
     return np.concatenate([rows_of(batch) for batch in seen])
+
+
+def _decide(agent: Agent, observation: Any, elapsed: int) -> Any:
+    """The action; `elapsed`: the steps since the reset, which not every policy sees."""
+    return agent(observation, elapsed=elapsed) if agent.file.family.spec.sees_time else agent(observation)
 
 
 def _decision_contestant(agent: Agent, observations: NDArray[Any], cost: float) -> Contestant:
@@ -346,8 +401,8 @@ def _reference_returns(game: Game, file: AgentFile, effort: Effort) -> NDArray[n
         observation, _ = env.reset(seed=len(returns))
         agent.seed(len(returns))
         total = 0.0
-        for _ in range(limit):
-            observation, reward, terminated, truncated, _ = env.step(agent(observation))
+        for t in range(limit):
+            observation, reward, terminated, truncated, _ = env.step(_decide(agent, observation, t))
             total += float(reward)
             if terminated or truncated:
                 break
@@ -366,7 +421,7 @@ def _reference_contestant(game: Game, agent: Agent) -> Contestant:
         state = [first if isinstance(first, tuple) else np.ascontiguousarray(first)]
 
         def work(envs: Any = envs, state: list[Any] = state) -> None:
-            state[0] = envs.step(agent(state[0]))[0]
+            state[0] = envs.step(_decide(agent, state[0], 0))[0]
 
         contestant = timed(work, n)
         contestant(2)
@@ -409,8 +464,8 @@ def _matrix(
     served = [level for level in wanted if level.isa is None or level.isa in game.isas[level.name]]
     names = list(dict.fromkeys(level.name for level in served))
     means = {row.agent: row.returns.mean() for row in ladder.rows if row.returns is not None}
-    full = [file for file in files if file.name in means and all(
-        name == "python" or file.family.isas[name] for name in names)]  # fmt: skip
+    full = [file for file in files if file.name in means and not file.family.spec.searches and all(
+        name == "python" or file.isas[name] for name in names)]  # fmt: skip
     if not full or len(names) < 2:
         return
     file = max(full, key=lambda file: means[file.name])
@@ -424,7 +479,7 @@ def _matrix(
     for name in names:
         level = widest(name, game.isas)
         for other in names:
-            policy = widest(other, file.family.isas)
+            policy = widest(other, file.isas)
             play = _player(game, Agent(file, policy.name, policy.isa, seed=0), level)
             cost = 0.0
             if "python" in (name, other):
@@ -533,7 +588,7 @@ class _Picture:
         cells = {
             "agent": name,
             "level": escape(row.level),
-            "return ± 95 %": f"{row.returns.mean():.2f} ± {row.interval:.2f}",
+            "return ± 95 %": f"{row.returns.mean():.2f}{f' ± {row.interval:.2f}' if len(row.returns) > 1 else ''}",
             "episodes": str(len(row.returns)),
             "ns/decision": _ns(row.decision),
             "ns/step": _ns(row.step),
@@ -579,7 +634,7 @@ class _Picture:
         wide = [name for name, timing in timings.items() if timing.wide]
         if wide:
             notes.append(Text(f"Warning: rounds spread by more than 10 %: {', '.join(wide)}."))
-        rounds = min((timing.rounds for timing in timings.values()), default=0)
+        rounds = min((timing.rounds for timing in timings.values() if timing.rounds > 1), default=0)
         notes.append(
             Text(
                 "ns/step is an environment step with its decision, ns/decision the decision alone; "

@@ -693,6 +693,10 @@ def lower(
         raise ValueError(
             f"agent is {teacher.name!r}, which draws its actions; allowed: one that decides alone"
         )
+    if teacher.family.spec.sees_time:
+        raise ValueError(
+            f"agent is {teacher.name!r}, which sees the time; allowed: one that sees observations alone"
+        )
     if to != "tree" and (depth, leaves) != (None, None):
         raise ValueError(f"depth is {depth}, leaves is {leaves}; allowed: None, family {to} is no tree")
     depth = parse_count("depth", DEPTH if depth is None else depth, DEEPEST)

@@ -3,8 +3,8 @@
 
 All of it is one kernel, the Bellman backup (``planners/backup.py``), swept over the states until the values stand
 still. Value iteration backs up the best action of each state. Policy iteration backs up the policy's own action, which
-is the best one of a table that has no other, and then improves the policy by one backup of the whole table. Under a time
-limit of n steps n sweeps without a discount are backward induction. Levels, isas and machines give equal bytes.
+is the best one of a table that has no other, and then improves the policy by one backup of the whole table. Backward
+induction is n sweeps for a time limit of n steps; its policy sees the time. Levels, isas and machines give equal bytes.
 """
 
 from __future__ import annotations
@@ -33,6 +33,8 @@ GAMMA = 0.999
 TOLERANCE = 1e-10
 MOST_SWEEPS = 1_000_000
 STEM = "backup"
+BACKWARD_INDUCTION = "backward-induction"
+MOST_STEPS = 100_000  # of backward induction
 EPISODES = 1000  # evaluation seeds 0, 1, …
 
 Values = NDArray[np.float64]
@@ -41,13 +43,14 @@ Actions = NDArray[np.int64]
 
 @dataclass(frozen=True, eq=False)
 class Plan:
-    """The result of :func:`value_iteration` and :func:`policy_iteration`.
+    """The result of :func:`value_iteration`, :func:`policy_iteration` and :func:`backward_induction`.
 
     Attributes:
         game, arguments: what was planned for, and the constructor arguments.
         method, gamma, tolerance: as they were asked for.
         values: float64 (states,): of the model's states, which are the observations where the game is tabular.
-        actions: int64 (observations,): for each observation the action to take.
+        actions: int64 (observations,): for each observation the action to take; of :func:`backward_induction`
+            (steps, observations).
         sweeps: backups of all states, evaluations of policies included.
         improvements: policies that were evaluated; 0 for value iteration.
         seconds: wall time of the sweeps.
@@ -236,6 +239,40 @@ METHODS: dict[str, Callable[..., Plan]] = {
 }
 
 
+def backward_induction(
+    game: str | Game,
+    *,
+    gamma: float = 1.0,
+    max_episode_steps: int | None = None,
+    level: str = "auto",
+    isa: str | None = None,
+    **arguments: Any,
+) -> Plan:
+    """The best policy that knows how many steps are left: back up every state as often as an episode has steps.
+
+    The backup with n steps to go gives the actions of the step after which n - 1 are left. Values are those of the
+    first step.
+
+    Args:
+        gamma: the discount, 0 to 1.
+        max_episode_steps: as for :func:`rollout`: None is the id's limit (1000 if it has none), 100,000 at most.
+
+    The other arguments and errors are those of :func:`value_iteration`.
+    """
+    gamma, tolerance = _parse(gamma, 0.0)
+    sweeper = Sweeper(level, isa)
+    model = model_of(game, arguments)
+    limit = _limit(model.game, max_episode_steps)
+    if limit > MOST_STEPS:
+        raise ValueError(f"max_episode_steps is {max_episode_steps}; allowed: 1 to {MOST_STEPS}")
+    values = np.zeros(len(model.rows))
+    steps = []
+    for _ in range(limit):
+        values, actions, _ = sweeper.run(model.rows, gamma, values, 0.0, 1)
+        steps.append(_observed(model, actions))
+    return _plan(model, BACKWARD_INDUCTION, gamma, tolerance, values, np.array(steps[::-1]), sweeper, 0)
+
+
 def _following(rows: Rows, actions: Sequence[int] | Actions) -> Rows:
     """The table of a policy: each state has one action, the policy's."""
     return [[row[int(action)]] for row, action in zip(rows, actions, strict=True)]
@@ -251,8 +288,6 @@ def _plan(
     sweeper: Sweeper,
     improvements: int,
 ) -> Plan:
-    chosen = np.zeros(max(model.observations) + 1, np.int64)
-    chosen[np.array(model.observations)[::-1]] = actions[::-1]  # of states that look alike the first one's
     return Plan(
         game=model.game,
         arguments=model.arguments,
@@ -260,13 +295,20 @@ def _plan(
         gamma=gamma,
         tolerance=tolerance,
         values=values,
-        actions=chosen,
+        actions=actions if actions.ndim == 2 else _observed(model, actions),
         sweeps=sweeper.sweeps,
         improvements=improvements,
         seconds=sweeper.seconds,
         level=sweeper.level,
         isa=sweeper.isa,
     )
+
+
+def _observed(model: Model, actions: Actions) -> Actions:
+    """For each observation the action, of states that look alike the first one's."""
+    chosen = np.zeros(max(model.observations) + 1, np.int64)
+    chosen[np.array(model.observations)[::-1]] = actions[::-1]
+    return chosen
 
 
 # ---- exact values ----
@@ -279,21 +321,29 @@ def _limit(game: Game, max_episode_steps: int | None) -> int:
     return parse_limit(max_episode_steps)
 
 
-def _expected(model: Model, rows: Rows, limit: int, level: str, isa: str | None) -> float:
-    """The expected sum of rewards over the first ``limit`` steps. Values that no longer move stay for good."""
+def _values(rows: Rows, steps: int, values: Values, level: str, isa: str | None) -> Values:
+    """The expected sum of rewards over so many steps before these values. Those that no longer move stay for good."""
     sweeper = Sweeper(level, isa)
-    values = np.zeros(len(rows))
-    if limit == NO_LIMIT:
-        values, _, change = sweeper.run(rows, 1.0, values, 0.0, MOST_SWEEPS)
-        if change > 0.0:
-            raise ValueError(
-                f"max_episode_steps is -1: after {MOST_SWEEPS} steps episodes still go on and values still move by "
-                f"{change:.3g}; allowed: a limit"
-            )
-    else:
-        values, _, _ = sweeper.run(rows, 1.0, values, 0.0, limit)
+    if steps != NO_LIMIT:
+        return sweeper.run(rows, 1.0, values, 0.0, steps)[0]
+    values, _, change = sweeper.run(rows, 1.0, values, 0.0, MOST_SWEEPS)
+    if change > 0.0:
+        raise ValueError(
+            f"max_episode_steps is -1: after {MOST_SWEEPS} steps episodes still go on and values still move by "
+            f"{change:.3g}; allowed: a limit"
+        )
+    return values
+
+
+def _at_the_start(model: Model, values: Values) -> float:
+    """The expectation over the game's first states."""
     *_, total = accumulate(p * value for p, value in zip(model.starts, values.tolist(), strict=True))
     return float(total)
+
+
+def _expected(model: Model, rows: Rows, limit: int, level: str, isa: str | None) -> float:
+    """The expected sum of rewards over the first ``limit`` steps."""
+    return _at_the_start(model, _values(rows, limit, np.zeros(len(rows)), level, isa))
 
 
 def exact_return(
@@ -309,7 +359,8 @@ def exact_return(
 
     Args:
         game: as for :func:`value_iteration`.
-        actions: for each observation the action to take; integers (observations,).
+        actions: for each observation the action to take; integers (observations,). Of a policy that sees the time
+            integers (steps, observations): a row for each step of an episode, the last one for all later steps.
         max_episode_steps: as for :func:`rollout`: None is the id's limit (1000 if it has none), -1 no limit.
         arguments: the game's constructor arguments.
 
@@ -322,13 +373,25 @@ def exact_return(
     observations = max(model.observations) + 1
     if given.dtype.kind not in "iu":
         raise TypeError(f"actions has dtype {given.dtype}; allowed: integers")
-    if given.shape != (observations,):
-        raise ValueError(f"actions has shape {given.shape}; allowed: ({observations},)")
-    for observation, action in enumerate(given.tolist()):
+    if given.ndim not in (1, 2) or given.shape[-1] != observations or not given.size:
+        raise ValueError(
+            f"actions has shape {given.shape}; allowed: ({observations},) or (steps, {observations})"
+        )
+    for index, action in np.ndenumerate(given):
         if not 0 <= action < model.actions:
-            raise ValueError(f"actions[{observation}] is {action}; allowed: 0 to {model.actions - 1}")
-    rows = _following(model.rows, given[np.array(model.observations)])
-    return _expected(model, rows, _limit(model.game, max_episode_steps), level, isa)
+            where = ", ".join(map(str, index))
+            raise ValueError(f"actions[{where}] is {action}; allowed: 0 to {model.actions - 1}")
+    of_states = given[..., np.array(model.observations)]
+    limit = _limit(model.game, max_episode_steps)
+    if given.ndim == 1:
+        return _expected(model, _following(model.rows, of_states), limit, level, isa)
+    values = np.zeros(len(model.rows))
+    if limit > len(given):
+        left = limit if limit == NO_LIMIT else limit - len(given)
+        values = _values(_following(model.rows, of_states[-1]), left, values, level, isa)
+    for actions_now in of_states[: min(limit, len(given))][::-1]:
+        values = _values(_following(model.rows, actions_now), 1, values, level, isa)
+    return _at_the_start(model, values)
 
 
 def optimal_return(
@@ -372,14 +435,15 @@ def agent_of(plan: Plan, path: Path | None = None) -> AgentFile:
             f"the plan is for {game.id} with {dict(plan.arguments)}; allowed: one of {', '.join(registry.games())} "
             "without arguments"
         )
+    timed = plan.actions.ndim == 2
     command = ["compute-layers", "plan", game.id, "--method", plan.method, "--gamma", repr(plan.gamma)]
-    if plan.tolerance != TOLERANCE:
+    if plan.tolerance != TOLERANCE and not timed:
         command += ["--tolerance", repr(plan.tolerance)]
     if path is not None:
         command += ["--save", path.name]
     improved = f"{plan.improvements} improvements, " if plan.improvements else ""
     metadata = {
-        "family": "table",
+        "family": "timed_table" if timed else "table",
         "layer": "search",
         "head": "vote",
         "version": FORMAT_VERSION,

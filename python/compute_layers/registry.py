@@ -19,11 +19,14 @@ from .table import Table
 
 # Now, not when the first game is loaded: importing a subpackage binds its name in the package, where `games`
 # must remain the function.
-for _package in ("games", "policies", "planners", "learners"):
+for _package in ("games", "policies", "planners", "learners", "searches"):
     importlib.import_module(f".{_package}", __package__)
 
 NAMESPACE = "compute_layers/"
 LEVELS = ("python", "cpp", "asm")  # slow to fast
+# Families without kernels of their own, and the packages of their modules: they use those of another family, or the
+# game's.
+BORROWERS = {"timed_table": "policies", "shooting": "searches", "cem": "searches"}
 
 
 class LevelUnavailable(RuntimeError):
@@ -255,6 +258,18 @@ def _kernels(kind: type[Kind], folder: str, entries: Iterable[Mapping[str, Any]]
 
 
 @cache
+def borrowers() -> dict[str, Family]:
+    """The policy families without kernels of their own, by stem. One that plans has no isas: it is served for a game
+    where the game is."""
+    found = {}
+    for stem, package in BORROWERS.items():
+        rules = importlib.import_module(f".{package}.{stem}", __package__)
+        spec: PolicySpec = rules.SPEC
+        found[stem] = Family(stem, spec, rules, families()[spec.kernels].isas if spec.kernels else {})
+    return found
+
+
+@cache
 def planners() -> dict[str, Planner]:
     """The planners by stem."""
     return _kernels(Planner, "planners", _core.planners())
@@ -303,7 +318,7 @@ def family(stem: str) -> Family:
     Raises:
         ValueError: there is none.
     """
-    known = families()
+    known = families() | borrowers()
     if stem not in known:
         raise unknown("family", stem, known)
     return known[stem]

@@ -13,10 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from . import _core
-from .agents import Agent, agent_file, check_tensors, interpreter_of, kernel_arguments
+from .agents import Agent, agent_file, check_tensors, interpreter_of, kernel_arguments, search_rule
 from .batch import MAX_ENVS, encode_params, parse_limit, parse_seed, shape_of
 from .interpreter import GameInterpreter
-from .registry import Game, resolve
+from .registry import Game, borrowers, families, resolve
 from .registry import game as find_game
 
 DEFAULT_LIMIT = 1000  # steps, for games whose id has no time limit
@@ -103,7 +103,8 @@ def rollout(
         game, agent, episodes, seed, level, isa, policy_level, num_envs, threads, max_episode_steps, arguments
     )
     player = Agent(task.file, *task.policy_level, seed=0)
-    returns, lengths, seconds = _core.rollout(player=player, **task.arguments)
+    rule = search_rule(task.file, task.setting, player.level)
+    returns, lengths, seconds = _core.rollout(player=player, search_rule=rule, **task.arguments)
     return Rollout(returns, lengths, seconds, *task.level, player.level, player.isa)
 
 
@@ -143,6 +144,9 @@ def rollout_population(
         game, agent, episodes, seed, level, isa, policy_level, num_envs, threads, max_episode_steps, arguments
     )
     file = task.file
+    if file.family.stem in borrowers():
+        allowed = ", ".join(families())
+        raise ValueError(f"agent is of family {file.family.stem!r}; allowed in a population: {allowed}")
     if not isinstance(tensors, Mapping):
         raise TypeError(f"tensors is {tensors!r}; allowed: arrays by name")
     # Copies: nobody may change them after the check.
@@ -175,6 +179,7 @@ class _Task:
 
     Attributes:
         file: of the agent.
+        setting: the game with its arguments.
         level: name and isa of the game's level.
         policy_level: the same as they were asked for the policy.
         arguments: for the native core.
@@ -206,6 +211,7 @@ class _Task:
         else:
             limit = parse_limit(max_episode_steps)
         setting = found.setting(arguments)
+        self.setting = setting
         params = encode_params(setting)
         self.level = resolve(level, isa, found.isas, found.id)
         if isinstance(agent, Agent):

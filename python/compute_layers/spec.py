@@ -155,6 +155,10 @@ class PolicySpec:
             for the last layer.
         choices: entries of the metadata with the names that they may have, in the order of their codes 0, 1, …
         draws: whether ``act`` uses its random stream.
+        kernels: the stem of the family whose native kernels serve this one, if it has none of its own.
+        sees_time: whether the observation that ``act`` gets is min(elapsed, steps - 1) * states + observation, where
+            ``steps`` is the first size of the first tensor and elapsed counts the steps since the reset.
+        searches: whether the family plans: it has ``plan``, of states, instead of ``act``, and the kernels of the game.
         check: raises ValueError for an observation space, action space, head and tensors that the family
             cannot serve; called after names, dtypes, shapes and finiteness have been checked.
         example: random parameters, where independent random numbers would be refused: of the sizes by their
@@ -167,6 +171,9 @@ class PolicySpec:
     layered: bool = False
     choices: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     draws: bool = False
+    kernels: str = ""
+    sees_time: bool = False
+    searches: bool = False
     check: Callable[[Space, ActionSpace, str, Mapping[str, Any]], None] = (
         lambda observation, action, head, tensors: None
     )
