@@ -30,7 +30,7 @@ from compute_layers.agents import FORMAT_VERSION, LAYERS, Agent, AgentFile, tens
 from compute_layers.measure import short
 from compute_layers.registry import borrowers, families, family, game
 from compute_layers.spec import Box, Space, Tuple
-from compute_layers.train import cpus
+from compute_layers.training.run import cpus
 
 ROOT = Path(__file__).parents[1] / "python" / "compute_layers" / "agents"
 EPISODES = 1000  # evaluation seeds 0 … 999
