@@ -9,26 +9,16 @@
 namespace compute_layers {
 
 // Level cpp: every kernel file is compiled once per isa, into the isa's namespace.
-#define IN_CPP(kind, declaration) \
-    namespace baseline::kind {    \
-    declaration;                  \
-    }                             \
-    namespace avx2::kind {        \
-    declaration;                  \
-    }                             \
-    namespace avx512::kind {      \
-    declaration;                  \
-    }
-#define IN_ASM(kind, declaration)       \
-    namespace asm_x86_64::kind {        \
-    declaration;                        \
-    }                                   \
-    namespace asm_x86_64_avx512::kind { \
-    declaration;                        \
-    }                                   \
-    namespace asm_aarch64::kind {       \
-    declaration;                        \
-    }
+// clang-format off
+#define IN_CPP(kind, declaration)              \
+    namespace baseline::kind { declaration; }  \
+    namespace avx2::kind { declaration; }      \
+    namespace avx512::kind { declaration; }
+#define IN_ASM(kind, declaration)                       \
+    namespace asm_x86_64::kind { declaration; }         \
+    namespace asm_x86_64_avx512::kind { declaration; }  \
+    namespace asm_aarch64::kind { declaration; }
+// clang-format on
 // Of games and policies level asm has what picks the kernel for given params, or for a given head; planners
 // and learners have one type at every level.
 #define GAME(stem, kernel, ids, x86_64, aarch64) \

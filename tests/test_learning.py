@@ -283,6 +283,7 @@ def test_they_differ_in_what_they_learn_while_they_explore() -> None:
         ({"steps": 0}, "steps is 0; allowed: 1 to"),
         ({"alpha": 1.5}, "alpha is 1.5; allowed: from 0 to 1"),
         ({"gamma": float("nan")}, "gamma is nan; allowed: from 0 to 1"),
+        ({"gamma": 10**400}, "gamma is inf; allowed: from 0 to 1"),
         ({"epsilon": -0.1}, "epsilon is -0.1; allowed: from 0 to 1"),
         ({"level": "asm", "isa": "baseline"}, "not available for learner q_learning"),
     ],

@@ -7,8 +7,8 @@
 namespace compute_layers::ISA {
 namespace {
 
-// Some lanes of a group: a vector of this isa. Columns of the table are gathered by scalar loads, which would
-// pass through memory on their way into a vector if they were not written out.
+// Some lanes: a vector of this isa. Written out, for loads from wherever a state leads keep compilers from
+// it.
 #ifdef __AVX2__
 constexpr int kWidth = 4;
 #else

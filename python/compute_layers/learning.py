@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from math import inf
 from typing import Any
 
 import numpy as np
@@ -69,8 +70,10 @@ def share(name: str, value: Any) -> float:
         number = float(value)
     except (TypeError, ValueError):
         raise TypeError(f"{name} is {value!r}; allowed: a number from 0 to 1") from None
+    except OverflowError:
+        number = inf
     if not 0.0 <= number <= 1.0:
-        raise ValueError(f"{name} is {value!r}; allowed: from 0 to 1")
+        raise ValueError(f"{name} is {number}; allowed: from 0 to 1")
     return number
 
 
