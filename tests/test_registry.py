@@ -248,7 +248,6 @@ ON_NEHALEM = """
 import numpy as np
 import gymnasium as gym
 import compute_layers as cl
-from compute_layers.agents import agent_file
 
 def bits(result):
     return b"".join(np.asarray(part).tobytes() for part in (result if isinstance(result, tuple) else (result,)))
@@ -272,12 +271,9 @@ for id in cl.games():
         for ours, python in zip(envs.step(actions)[:4], reference.step(actions)[:4]):
             assert bits(ours) == bits(python)
     for name in cl.agents(id):
-        if agent_file(id, name).family.spec.searches:
-            continue
-        runs = [cl.rollout(id, name, episodes=4, level=level, max_episode_steps=40) for level in ("auto", "python")]
-        assert (runs[0].level, runs[0].isa, runs[0].policy_isa) == ("cpp", "baseline", "baseline")
-        assert runs[0].returns.tobytes() == runs[1].returns.tobytes()
-print("played")
+        run = cl.rollout(id, name, episodes=1, max_episode_steps=40)
+        assert (run.level, run.isa, run.policy_isa) == ("cpp", "baseline", "baseline")
+        print("returns", id, name, run.returns.tobytes().hex())
 """
 
 
@@ -297,4 +293,10 @@ def test_a_cpu_without_avx2_gets_a_reason_and_a_working_cpp() -> None:
     listed = run.stdout.splitlines()
     assert "cpp[baseline] True " in listed
     assert "asm[avx2] False this CPU has no AVX2" in listed
-    assert listed[-1] == "played"
+    played = [line.split()[1:] for line in listed if line.startswith("returns ")]
+    assert [(id, name) for id, name, _ in played] == [
+        (id, name) for id in cl.games() for name in cl.agents(id)
+    ]
+    for id, name, returns in played:
+        here = cl.rollout(id, name, episodes=1, max_episode_steps=40, level="cpp")
+        assert here.returns.tobytes().hex() == returns, (id, name)
