@@ -727,7 +727,7 @@ struct SearchPlan {
     std::vector<float> low, high;  // bounds of a Box action
 };
 
-// `settings`: in the order of SearchSettings, the last two or all of them.
+// In the order of SearchSettings, without the last two or all of them.
 SearchSettings settings_of(const std::vector<int64_t>& numbers) {
     if (numbers.size() != 4 && numbers.size() != 6) throw py::value_error("a search has 4 or 6 settings");
     SearchSettings settings{numbers[0], numbers[1], numbers[2], numbers[3]};
@@ -735,11 +735,12 @@ SearchSettings settings_of(const std::vector<int64_t>& numbers) {
         settings.iterations = numbers[4];
         settings.elites = numbers[5];
     }
-    constexpr int64_t kMost = 65536;  // far from any overflow; the families allow less
+    constexpr int64_t kMost = 65536, kMostActions = int64_t{1} << 22;
     for (const int64_t number : numbers) {
         if (number < 1 || number > kMost) throw py::value_error("a setting of the search is out of range");
     }
-    if (settings.commit > settings.horizon || settings.elites > settings.candidates)
+    if (settings.commit > settings.horizon || settings.elites > settings.candidates ||
+        settings.candidates * settings.horizon > kMostActions)
         throw py::value_error("settings of the search do not belong together");
     return settings;
 }

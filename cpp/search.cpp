@@ -84,14 +84,14 @@ void NativeSearch::plan(const double* root, bool goes_on, void* plan, uint64_t* 
         // [3] returns
         simulate(root, noise);
 
-        // [4] the best so far; of equal ones the first
+        // [4] the best so far; of equal ones the first of the last round
         std::iota(ranking_.begin(), ranking_.end(), 0);
         const auto better = [&](int64_t a, int64_t b) {
             return totals_[static_cast<size_t>(a)] > totals_[static_cast<size_t>(b)];
         };
         std::stable_sort(ranking_.begin(), ranking_.end(), better);
         const double greatest = totals_[static_cast<size_t>(ranking_[0])];
-        if (k == 0 || greatest > best) {
+        if (k == 0 || greatest >= best) {
             best = greatest;
             get(ranking_[0], plan);
         }

@@ -48,7 +48,8 @@ PYTHON_LANES = 8  # the same at level python
 TURN = 0.05  # seconds of work in a turn, where whole episodes take longer
 LONG_EPISODE = 500  # steps
 LONG_PLAN = 0.1  # seconds of a plan that is not timed in turn
-SEARCH_SHARE = 5  # of the seconds of level python, for a native level of a policy that plans
+SEARCH_SHARE = 5  # times the seconds of level python, for a native level of a policy that plans
+SEARCH_EPISODES = 20  # and at least so many episodes
 BOUNDARY_SIZES = (1, 8, 64, 1024)
 SYNC_LANES = 64  # for Gymnasium's games without a vector environment of their own
 VECTOR_LANES = (1024, 4096, 16384)  # for the others: the best counts
@@ -256,10 +257,11 @@ def _play(
         play = _player(game, agent, level)
         searches = file.family.spec.searches
         if level.name == "python" or searches:
-            # A plan is many steps: as many episodes as there is time for, and an episode of level python may be long.
-            seconds = effort.python_seconds * (SEARCH_SHARE if level.name != "python" else 1)
-            first = 1 if searches and level.name == "python" else 2
+            # A plan is many steps: as many episodes as there is time for, and at level python one may take long.
+            share, first = (1, 2) if level.name == "python" else (SEARCH_SHARE, SEARCH_EPISODES)
+            first = 1 if searches and level.name == "python" else min(first, effort.episodes)
             run = play(first)
+            seconds = share * effort.python_seconds
             affordable = min(effort.episodes, int(seconds / max(run.seconds / first, 1e-6)))
             if affordable > first:
                 run = play(affordable)
@@ -338,13 +340,12 @@ def _time_search(
     contestants: dict[Any, Contestant],
 ) -> None:
     """Whole plans and the steps that they serve. One that takes long is timed as it was played, once: `cost` is the
-    seconds of a step."""
+    seconds of a step, beside which those of the game alone are nothing."""
     tensors = agent.file.tensors
     steps = int(tensors["hold"][0] * tensors["commit"][0])
     plans = max(1, int(TURN / (cost * steps)))
     if cost * steps > LONG_PLAN:
-        row.step = Timing(cost * 1e9, 0.0, 1)
-        row.decision = Timing(agent.repeat(states[:1], 1) / steps * 1e9, 0.0, 1)
+        row.step = row.decision = Timing(cost * 1e9, 0.0, 1)
         return
 
     def run(times: int) -> tuple[float, float]:
@@ -646,6 +647,8 @@ class _Picture:
 
 
 def _digits(value: float) -> str:
+    if value >= 1e6:
+        return short(value)
     if value >= 100:
         return f"{value:,.0f}"
     return f"{value:.1f}" if value >= 10 else f"{value:.2f}"

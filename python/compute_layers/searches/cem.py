@@ -152,9 +152,9 @@ def plan(search: Search, state: Any, rest: Sequence[Action], rng: PCG64) -> list
         # [3] returns
         returns = [search.play(state, candidate, noise) for candidate in candidates]
 
-        # [4] the best so far; of equal ones the first
+        # [4] the best so far; of equal ones the first of the last round
         ranking = rank(returns)
-        if k == 0 or returns[ranking[0]] > best:
+        if k == 0 or returns[ranking[0]] >= best:
             best, chosen = returns[ranking[0]], candidates[ranking[0]]
 
         # [5] the distribution of the elites
