@@ -449,14 +449,6 @@ def test_an_interrupted_generation_leaves_no_trace(monkeypatch: pytest.MonkeyPat
             "family is 'tree'; allowed: .*Taxi-v4 shows numbers of states",
         ),
         ({"family": "mlp", "evaluations": 9, "method": "ppo"}, "evaluations is 9; .*ppo takes steps"),
-        (
-            {"family": "mlp", "method": "ppo", "resume": "x"},
-            "resume is 'x'; allowed: none, method ppo cannot",
-        ),
-        (
-            {"family": "mlp", "method": "ppo", "checkpoint": "x"},
-            "checkpoint is 'x'; allowed: none, method ppo",
-        ),
         ({"seconds": 0.0}, "seconds is 0.0; allowed: more than 0"),
         ({"seconds": float("nan")}, "seconds is nan; allowed: more than 0"),
     ],

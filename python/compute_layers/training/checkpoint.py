@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -95,8 +95,8 @@ def read(path: Path, asked: str, task: Task, run: Run, fresh: State) -> Checkpoi
         )
     if difference := _difference(fresh, found.state):
         raise ValueError(f"resume is {str(path)!r}, which is damaged: {difference}")
-    task.file(best)  # it must be an agent
-    return found
+    # As an agent has them: checked, and in the order of the family.
+    return replace(found, last=replace(found.last, tensors=task.file(best).tensors))
 
 
 def _words(made_with: Mapping[str, str]) -> str:
