@@ -74,7 +74,11 @@ def test_a_difference_is_an_exit_code_until_it_is_written(
     assert capsys.readouterr().out.count("CartPole-v1/pd: DIFFERS: source") == 2
 
 
-def test_a_command_that_fails_is_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+@pytest.mark.parametrize("write", [[], ["--write"]])
+def test_a_command_that_fails_is_told(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], write: list[str]
+) -> None:
     shipped = changed(agent_file("CartPole-v1", "linear"), command="compute-layers train CartPole-v9")
-    with pytest.raises(RuntimeError, match="compute-layers train CartPole-v9: exit 2"):
-        remake.made(shipped, tmp_path)
+    monkeypatch.setattr(remake, "agent_file", lambda id, name: shipped)
+    assert remake.main(["CartPole-v1/linear", *write]) == 1
+    assert "CartPole-v1/linear: FAILED: compute-layers train CartPole-v9: exit 2: " in capsys.readouterr().out

@@ -155,9 +155,11 @@ def figures() -> list[Figure]:
         Figure("Pendulum-v1", "random", "-1225", GYMNASIUM, "random"),
         Figure(lake, "random", "0.0139", EXACT, "random", MANY),
         Figure(lake, "value iteration", "0.7402", EXACT, solved(lake, 0.999), MANY),
+        Figure(lake, "best under the time limit: `optimal`", "0.7442", EXACT, "optimal", MANY),
         Figure(
             "FrozenLake8x8-v1", "value iteration", "0.886", EXACT, solved("FrozenLake8x8-v1", 0.999), MANY
         ),
+        Figure("FrozenLake8x8-v1", "best under the time limit: `optimal`", "0.9132", EXACT, "optimal", MANY),
         Figure("Taxi-v4", "value iteration", "7.93", EXACT, solved("Taxi-v4"), MANY),
         Figure("Taxi-v4", "the shortest way: `shortest-way`", "7.93", EXACT, "shortest-way", MANY),
         Figure("Taxi-v4", "value iteration, is_rainy", "3.955", EXACT, solved("Taxi-v4", **rain), MANY, rain),
